@@ -69,7 +69,8 @@ pub fn normalize(
             && !port.is_empty()
             && port != "443"
             && embedded_registry != Some(given_host.as_str());
-        url.scheme = if plain { "http" } else { "https" }.to_owned();
+        let scheme = if plain { "http" } else { "https" };
+        scheme.clone_into(&mut url.scheme);
     }
     if given_host == DOCKER_HUB {
         url.host = DOCKER_HUB_HOST.as_bytes().to_vec();

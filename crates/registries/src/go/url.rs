@@ -329,8 +329,7 @@ fn should_escape(byte: u8, part: Part) -> bool {
     let in_host = matches!(part, Part::Host | Part::Zone);
     match byte {
         b'-' | b'_' | b'.' | b'~' => false,
-        b'!' | b'\'' | b'(' | b')' | b'*' | b'[' | b']' | b'<' | b'>' | b'"' if in_host => false,
-        b'$' | b'&' | b'+' | b',' | b';' | b'=' | b':' if in_host => false,
+        _ if in_host && b"!'()*[]<>\"$&+,;=:".contains(&byte) => false,
         b'$' | b'&' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@' => match part {
             Part::Path => byte == b'?',
             Part::UserPassword => matches!(byte, b'@' | b'/' | b'?' | b':'),

@@ -123,9 +123,7 @@ impl Node {
             if most > copies {
                 return false;
             }
-            if most > 0 {
-                copies /= most;
-            }
+            copies = copies.checked_div(most).unwrap_or(copies);
         }
         match &self.kind {
             Kind::Capture(inner) | Kind::Repeat(inner, _) => inner.copies_within(copies),

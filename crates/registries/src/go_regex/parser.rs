@@ -14,12 +14,23 @@ const MOST_LEVELS: u32 = 1_000;
 /// Go's limit for the compiled size, in instructions.
 const LARGEST: u64 = (128 << 20) / 40;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Flags {
-    fold_case: bool,
-    multi_line: bool,
-    dot_newline: bool,
-    non_greedy: bool,
+/// What `(?imsU)` switches.
+#[derive(Clone, Copy, Default)]
+struct Flags(u8);
+
+impl Flags {
+    const FOLD_CASE: u8 = 1;
+    const MULTI_LINE: u8 = 2;
+    const DOT_NEWLINE: u8 = 4;
+    const NON_GREEDY: u8 = 8;
+
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    fn set(&mut self, flag: u8, on: bool) {
+        self.0 = if on { self.0 | flag } else { self.0 & !flag };
+    }
 }
 
 /// An open group.
@@ -69,12 +80,7 @@ type Outcome<T> = Result<T, GoRefusal>;
 
 /// Reads a whole expression.
 pub(super) fn parse(pattern: &str) -> Outcome<Parsed> {
-    let flags = Flags {
-        fold_case: false,
-        multi_line: false,
-        dot_newline: false,
-        non_greedy: false,
-    };
+    let flags = Flags::default();
     let mut parser = Parser {
         rest: pattern,
         flags,
@@ -134,18 +140,7 @@ impl Parser<'_> {
                     self.repeat(min, max, false, after_repeat)?;
                     is_repeat = true;
                 }
-                '{' => match count(self.rest) {
-                    Some((min, max, length)) => {
-                        self.advance(length);
-                        let (min, max) = checked_count(min, max)?;
-                        self.repeat(min, max, true, after_repeat)?;
-                        is_repeat = true;
-                    }
-                    None => {
-                        self.advance(1);
-                        self.literal('{')?;
-                    }
-                },
+                '{' => is_repeat = self.brace(after_repeat)?,
                 '\\' => self.escape()?,
                 _ => {
                     self.advance(character.len_utf8());
@@ -157,32 +152,29 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// A count, or else a literal brace; whether it was a count.
+    fn brace(&mut self, after_repeat: bool) -> Outcome<bool> {
+        let Some((min, max, length)) = count(self.rest) else {
+            self.advance(1);
+            return self.literal('{').map(|()| false);
+        };
+        self.advance(length);
+        let (min, max) = checked_count(min, max)?;
+        self.repeat(min, max, true, after_repeat).map(|()| true)
+    }
+
     fn advance(&mut self, bytes: usize) {
         self.rest = &self.rest[bytes..];
     }
 
     fn assertion(&self, character: char) -> Kind {
-        match (character, self.flags) {
-            (
-                '^',
-                Flags {
-                    multi_line: true, ..
-                },
-            ) => Kind::BeginLine,
-            ('^', _) => Kind::BeginText,
-            (
-                '$',
-                Flags {
-                    multi_line: true, ..
-                },
-            ) => Kind::EndLine,
-            ('$', _) => Kind::EndText,
-            (
-                _,
-                Flags {
-                    dot_newline: true, ..
-                },
-            ) => Kind::AnyChar,
+        let multi_line = self.flags.has(Flags::MULTI_LINE);
+        match character {
+            '^' if multi_line => Kind::BeginLine,
+            '^' => Kind::BeginText,
+            '$' if multi_line => Kind::EndLine,
+            '$' => Kind::EndText,
+            _ if self.flags.has(Flags::DOT_NEWLINE) => Kind::AnyChar,
             _ => Kind::AnyCharNotNewline,
         }
     }
@@ -193,7 +185,7 @@ impl Parser<'_> {
     }
 
     fn literal(&mut self, character: char) -> Outcome<()> {
-        if self.flags.fold_case {
+        if self.flags.has(Flags::FOLD_CASE) {
             let code = u32::from(character);
             let mut class = class::range(code, code);
             class::fold(&mut class);
@@ -227,7 +219,7 @@ impl Parser<'_> {
         counted: bool,
         after_repeat: bool,
     ) -> Outcome<()> {
-        let mut greedy = !self.flags.non_greedy;
+        let mut greedy = !self.flags.has(Flags::NON_GREEDY);
         if self.rest.starts_with('?') {
             self.advance(1);
             greedy = !greedy;
@@ -269,13 +261,12 @@ impl Parser<'_> {
     fn flag_group(&mut self) -> Outcome<()> {
         let mut flags = self.flags;
         let (mut on, mut saw_flag) = (true, false);
-        let mut characters = self.rest[2..].char_indices();
-        while let Some((index, character)) = characters.next() {
+        for (index, character) in self.rest[2..].char_indices() {
             match character {
-                'i' => flags.fold_case = on,
-                'm' => flags.multi_line = on,
-                's' => flags.dot_newline = on,
-                'U' => flags.non_greedy = on,
+                'i' => flags.set(Flags::FOLD_CASE, on),
+                'm' => flags.set(Flags::MULTI_LINE, on),
+                's' => flags.set(Flags::DOT_NEWLINE, on),
+                'U' => flags.set(Flags::NON_GREEDY, on),
                 '-' if on => {
                     (on, saw_flag) = (false, false);
                     continue;
@@ -342,7 +333,7 @@ impl Parser<'_> {
         else {
             return Ok(None);
         };
-        if let Some(class) = class::perl(letter, self.flags.fold_case) {
+        if let Some(class) = class::perl(letter, self.flags.has(Flags::FOLD_CASE)) {
             self.advance(2);
             return Ok(Some(class));
         }
@@ -362,7 +353,7 @@ impl Parser<'_> {
             None => (name, false),
         };
         let mut class = names::named(name).ok_or(GoRefusal::ClassRange)?;
-        if self.flags.fold_case {
+        if self.flags.has(Flags::FOLD_CASE) {
             class::fold(&mut class);
         }
         if inverted != (letter == 'P') {
@@ -413,8 +404,8 @@ impl Parser<'_> {
         let Some(end) = after.find(":]") else {
             return Ok(None);
         };
-        let class =
-            class::posix(&after[..end], self.flags.fold_case).ok_or(GoRefusal::ClassRange)?;
+        let class = class::posix(&after[..end], self.flags.has(Flags::FOLD_CASE))
+            .ok_or(GoRefusal::ClassRange)?;
         self.advance(2 + end + 2);
         Ok(Some(class))
     }
@@ -431,7 +422,7 @@ impl Parser<'_> {
             return Err(GoRefusal::ClassRange);
         }
         let mut class = class::range(low, high);
-        if self.flags.fold_case {
+        if self.flags.has(Flags::FOLD_CASE) {
             class::fold(&mut class);
         }
         Ok(class)

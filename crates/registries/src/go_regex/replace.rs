@@ -111,16 +111,17 @@ fn is_name(character: char) -> bool {
     NAME.as_ref().is_some_and(|name| name.is_match(text))
 }
 
-fn groups(name: &str, names: &[Option<String>]) -> Vec<usize> {
-    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
-    let leading_zero = name.len() > 1 && name.starts_with('0');
-    if is_number && !leading_zero && name.len() <= 9 {
-        let group = name.parse().ok().filter(|group| *group < names.len());
+fn groups(wanted: &str, names: &[Option<String>]) -> Vec<usize> {
+    let is_number = wanted.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = wanted.len() > 1 && wanted.starts_with('0');
+    if is_number && !leading_zero && wanted.len() <= 9 {
+        let group = wanted.parse().ok().filter(|group| *group < names.len());
         return group.into_iter().collect();
     }
-    let named = names.iter().enumerate();
-    named
-        .filter(|(_, known)| known.as_deref() == Some(name))
+    names
+        .iter()
+        .enumerate()
+        .filter(|(_, known)| known.as_deref() == Some(wanted))
         .map(|(index, _)| index)
         .collect()
 }

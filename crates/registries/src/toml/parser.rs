@@ -99,7 +99,10 @@ impl<'a> Reader<'a> {
     fn comment(&mut self) -> Outcome<()> {
         if self.take("#") {
             self.take_while(|c| c == '\t' || !c.is_ascii_control());
-            if !self.rest.is_empty() && !self.rest.starts_with('\n') && !self.rest.starts_with("\r\n") {
+            if !self.rest.is_empty()
+                && !self.rest.starts_with('\n')
+                && !self.rest.starts_with("\r\n")
+            {
                 return Err(TomlErrorKind::ControlCharacter);
             }
         }
@@ -180,7 +183,9 @@ impl<'a> Reader<'a> {
         let mut token = self.take_while(is_scalar).to_owned();
         // A date and a time may be parted by one space.
         if token.len() == 10 && token.contains('-') && self.rest.starts_with(' ') {
-            let time = self.rest[1..].find(|c| !is_scalar(c)).map_or(&self.rest[1..], |end| &self.rest[1..=end]);
+            let time = self.rest[1..]
+                .find(|c| !is_scalar(c))
+                .map_or(&self.rest[1..], |end| &self.rest[1..=end]);
             if time.starts_with(|c: char| c.is_ascii_digit()) {
                 token = format!("{token} {time}");
                 self.rest = &self.rest[1 + time.len()..];
@@ -229,10 +234,11 @@ impl<'a> Reader<'a> {
     fn basic(&mut self, multi_line: bool) -> Outcome<String> {
         let mut text = String::new();
         loop {
-            let plain = self.take_while(|c| c != '"' && c != '\\' && (c == '\t' || !c.is_ascii_control()));
+            let plain =
+                self.take_while(|c| c != '"' && c != '\\' && (c == '\t' || !c.is_ascii_control()));
             text.push_str(plain);
             if self.take("\\") {
-                if multi_line && self.line_continues()? {
+                if multi_line && self.line_continues() {
                     continue;
                 }
                 text.push(self.escape()?);
@@ -258,20 +264,24 @@ impl<'a> Reader<'a> {
     }
 
     /// A backslash before the end of a line swallows the white space that follows.
-    fn line_continues(&mut self) -> Outcome<bool> {
+    fn line_continues(&mut self) -> bool {
         let after_blanks = self.rest.trim_start_matches([' ', '\t']);
         if !after_blanks.starts_with('\n') && !after_blanks.starts_with("\r\n") {
-            return Ok(false);
+            return false;
         }
         self.rest = after_blanks;
         while self.line_end() {
             self.blanks();
         }
-        Ok(true)
+        true
     }
 
     fn escape(&mut self) -> Outcome<char> {
-        let letter = self.rest.chars().next().ok_or(TomlErrorKind::UnclosedString)?;
+        let letter = self
+            .rest
+            .chars()
+            .next()
+            .ok_or(TomlErrorKind::UnclosedString)?;
         let character = match letter {
             '"' | '\\' => letter,
             'b' => '\u{8}',

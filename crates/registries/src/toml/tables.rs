@@ -30,7 +30,10 @@ struct Growing {
 
 impl Growing {
     fn new(origin: Origin) -> Self {
-        Self { origin, items: BTreeMap::new() }
+        Self {
+            origin,
+            items: BTreeMap::new(),
+        }
     }
 }
 
@@ -133,9 +136,12 @@ fn finish(table: Growing) -> BTreeMap<String, Value> {
             let value = match item {
                 Item::Value(value) => value,
                 Item::Table(inner) => Value::Table(finish(inner)),
-                Item::Tables(tables) => {
-                    Value::Array(tables.into_iter().map(|inner| Value::Table(finish(inner))).collect())
-                }
+                Item::Tables(tables) => Value::Array(
+                    tables
+                        .into_iter()
+                        .map(|inner| Value::Table(finish(inner)))
+                        .collect(),
+                ),
             };
             (key, value)
         })

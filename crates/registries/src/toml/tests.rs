@@ -11,7 +11,10 @@ fn string(document: &str, key: &str) -> String {
 fn reads_texts_in_all_four_forms() {
     let table = [
         ("a = \"\"", ""),
-        ("a = \"x\\b\\t\\n\\f\\r\\e\\\"\\\\\\u00e9\\U0001F600\"", "x\u{8}\t\n\u{c}\r\u{1b}\"\\é😀"),
+        (
+            "a = \"x\\b\\t\\n\\f\\r\\e\\\"\\\\\\u00e9\\U0001F600\"",
+            "x\u{8}\t\n\u{c}\r\u{1b}\"\\é😀",
+        ),
         (r"a = '\d'", r"\d"),
         ("a = \"\"\"\nx\\\n   y\"\"\"\"\"", "xy\"\""),
         ("a = '''x\n'y''''", "x\n'y'"),
@@ -62,7 +65,9 @@ fn keeps_the_order_of_headers_and_merges_tables() {
     let document = "[b.'x y']\nk = [ 1, 2.5, # two\n 'c', ]\n[a]\n[b]\nz = {p.q = true, r = 1979-05-27 07:32:00Z}\n";
     let parsed = parse(document).unwrap();
     assert_eq!(parsed.headers, [vec!["b", "x y"], vec!["a"], vec!["b"]]);
-    let Some(Value::Table(b)) = parsed.root.get("b") else { panic!() };
+    let Some(Value::Table(b)) = parsed.root.get("b") else {
+        panic!()
+    };
     assert!(b.contains_key("x y") && b.contains_key("z"));
 }
 
