@@ -1,0 +1,56 @@
+//! Settings that a document clears: `auth:` or `tls:` written without a value.
+
+use crate::decode::decode;
+use crate::error::ParseError;
+use crate::yaml::tree::Tree;
+
+/// A setting of a host that stands in a document as null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NullUnit {
+    /// `configs.<key>.auth`.
+    Auth(String),
+    /// `configs.<key>.tls`.
+    Tls(String),
+}
+
+/// The settings that a document names without giving a value. To k3s they are absent; to whoever lays one document
+/// over another they say "not any more".
+pub fn explicit_nulls(document: &[u8]) -> Result<Vec<NullUnit>, ParseError> {
+    let decoded = decode(&Tree::read(document)?)?;
+    let stands = |key: &str, field: &str| {
+        decoded.places.contains_key(&vec![
+            "configs".to_owned(),
+            key.to_owned(),
+            field.to_owned(),
+        ])
+    };
+    let mut nulls = Vec::new();
+    for (key, config) in &decoded.registries.configs {
+        let Some(config) = config else { continue };
+        if config.auth.is_none() && stands(key, "auth") {
+            nulls.push(NullUnit::Auth(key.clone()));
+        }
+        if config.tls.is_none() && stands(key, "tls") {
+            nulls.push(NullUnit::Tls(key.clone()));
+        }
+    }
+    Ok(nulls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_there_without_a_value_is_cleared() {
+        let document = b"configs:\n  a: {auth: ~, tls: {ca_file: /x}}\n  b:\n    tls:\n  c: {auth: {}}\n  d: {}\n  e:\n";
+        let nulls = explicit_nulls(document).unwrap();
+        assert_eq!(
+            nulls,
+            [
+                NullUnit::Auth("a".to_owned()),
+                NullUnit::Tls("b".to_owned())
+            ]
+        );
+    }
+}
