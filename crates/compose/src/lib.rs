@@ -66,6 +66,16 @@ pub fn compose(
     inputs: &Inputs,
     folder: &str,
 ) -> Result<Composed, Vec<Problem>> {
+    compose_with_keys(spec, inputs, folder, &sops::AgeKeys::default())
+}
+
+/// The same, with keys at hand: when there are any they stand in for the Secret that `spec.decryption` names.
+pub fn compose_with_keys(
+    spec: &RegistryConfigSpec,
+    inputs: &Inputs,
+    folder: &str,
+    keys: &sops::AgeKeys,
+) -> Result<Composed, Vec<Problem>> {
     let mut problems = rules::check(spec);
     let mut merged = Merged::default();
     if let Some(registries) = &spec.registries {
@@ -75,7 +85,10 @@ pub fn compose(
         if let Some(layer) = sources::read(
             index,
             source,
-            spec.decryption.as_ref(),
+            &sources::Keys {
+                given: keys,
+                decryption: spec.decryption.as_ref(),
+            },
             inputs,
             &mut problems,
         ) {

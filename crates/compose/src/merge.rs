@@ -106,6 +106,7 @@ impl Merged {
         let path = unit.path();
         if let Some(earlier) = self.origins.insert(unit, origin.to_owned()) {
             self.warnings.push(Warning::new(
+                "replaced-by-later-source",
                 format!("{origin}.{path}"),
                 format!("replaces the whole {path} of {earlier}"),
                 "keep it in one of the two",

@@ -9,6 +9,8 @@ use api::Reason;
 pub struct Problem {
     /// One word for condition, Event and metric.
     pub reason: Reason,
+    /// The lint finding behind it, or what kind of fault it is; stable, in kebab-case.
+    pub code: &'static str,
     /// The field, as in `spec.registriesFrom[1].secretRef`.
     pub path: String,
     /// What is wrong.
@@ -26,6 +28,7 @@ impl Problem {
     ) -> Self {
         Self {
             reason,
+            code: code_of(reason),
             path: path.into(),
             message: message.into(),
             help: help.into(),
@@ -50,6 +53,8 @@ impl fmt::Display for Problem {
 /// Something that does nothing, or not what it seems to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
+    /// The lint finding behind it, or what kind of warning it is; stable, in kebab-case.
+    pub code: &'static str,
     /// The field it is about.
     pub path: String,
     /// What is the matter.
@@ -60,11 +65,13 @@ pub struct Warning {
 
 impl Warning {
     pub(crate) fn new(
+        code: &'static str,
         path: impl Into<String>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
         Self {
+            code,
             path: path.into(),
             message: message.into(),
             help: help.into(),
@@ -75,5 +82,14 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}; {}", self.path, self.message, self.help)
+    }
+}
+
+fn code_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::ReferenceNotFound => "reference-not-found",
+        Reason::DecryptionFailed => "decryption-failed",
+        Reason::ConfigTooLarge => "config-too-large",
+        _ => "invalid-spec",
     }
 }

@@ -9,17 +9,24 @@ use crate::inputs::Inputs;
 use crate::merge::{Layer, Unit};
 use crate::problem::{Problem, Warning};
 
+/// Where the keys of encrypted documents come from.
+pub(crate) struct Keys<'a> {
+    /// Keys that the caller holds; they win over the Secret.
+    pub given: &'a sops::AgeKeys,
+    pub decryption: Option<&'a Decryption>,
+}
+
 /// Reads one source; what is wrong with it is added to `problems`.
 pub(crate) fn read(
     index: usize,
     source: &RegistriesSource,
-    decryption: Option<&Decryption>,
+    keys: &Keys<'_>,
     inputs: &Inputs,
     problems: &mut Vec<Problem>,
 ) -> Option<Layer> {
     let origin = format!("spec.registriesFrom[{index}]");
     let result = content(source, inputs, &origin)
-        .and_then(|(path, bytes)| Ok((clear_text(&path, bytes, decryption, inputs)?, path)))
+        .and_then(|(path, bytes)| Ok((clear_text(&path, bytes, keys, inputs)?, path)))
         .and_then(|(bytes, path)| layer(origin, &path, &bytes));
     result.map_err(|problem| problems.push(problem)).ok()
 }
@@ -57,27 +64,34 @@ fn content<'a>(
 fn clear_text<'a>(
     path: &str,
     bytes: &'a [u8],
-    decryption: Option<&Decryption>,
+    keys: &Keys<'_>,
     inputs: &Inputs,
 ) -> Result<Cow<'a, [u8]>, Problem> {
     if !sops::is_sops(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
-    let Some(decryption) = decryption else {
-        return Err(Problem::invalid(
-            path,
-            "is encrypted with SOPS and spec.decryption is not set",
-            "set spec.decryption with a Secret that holds the age key",
-        ));
+    let from_secret;
+    let keys = match keys.decryption {
+        _ if !keys.given.is_empty() => keys.given,
+        Some(decryption) => {
+            from_secret = keys_of_secret(&decryption.secret_ref.name, inputs)?;
+            &from_secret
+        }
+        None => {
+            return Err(Problem::invalid(
+                path,
+                "is encrypted with SOPS and spec.decryption is not set",
+                "set spec.decryption with a Secret that holds the age key",
+            ));
+        }
     };
-    let keys = keys(&decryption.secret_ref.name, inputs)?;
     let json = bytes.trim_ascii_start().first() == Some(&b'{');
     let format = if json {
         sops::Format::Json
     } else {
         sops::Format::Yaml
     };
-    let clear = sops::decrypt(bytes, format, &keys).map_err(|error| {
+    let clear = sops::decrypt(bytes, format, keys).map_err(|error| {
         Problem::new(
             Reason::DecryptionFailed,
             path,
@@ -88,7 +102,7 @@ fn clear_text<'a>(
     Ok(Cow::Owned(clear.to_vec()))
 }
 
-fn keys(name: &str, inputs: &Inputs) -> Result<sops::AgeKeys, Problem> {
+fn keys_of_secret(name: &str, inputs: &Inputs) -> Result<sops::AgeKeys, Problem> {
     const PATH: &str = "spec.decryption.secretRef";
     let secret = inputs.secret(name, PATH)?;
     let mut keys = sops::AgeKeys::default();
@@ -138,6 +152,7 @@ fn layer(origin: String, path: &str, bytes: &[u8]) -> Result<Layer, Problem> {
     if !document.auths.is_empty() {
         document.auths.clear();
         warnings.push(Warning::new(
+            "not-carried-over",
             format!("{path}.auths"),
             "is not carried over: k3s reads it and never uses it",
             "move the credentials to configs.<host>.auth",
@@ -145,6 +160,7 @@ fn layer(origin: String, path: &str, bytes: &[u8]) -> Result<Layer, Problem> {
     }
     if has_comments(bytes) {
         warnings.push(Warning::new(
+            "not-carried-over",
             path,
             "comments are not carried over to the nodes",
             "keep them at the source",
@@ -171,16 +187,19 @@ fn dropped(path: &str, ignored: &registries::Ignored) -> Warning {
     let place = format!("line {}, column {}", ignored.line, ignored.column);
     match ignored.kind {
         IgnoredKind::UnknownKey => Warning::new(
+            "not-carried-over",
             format!("{path}.{}", ignored.path),
             format!("is not carried over: k3s knows no such key ({place})"),
             "correct its name, or remove it",
         ),
         IgnoredKind::DuplicateKey => Warning::new(
+            "not-carried-over",
             format!("{path}.{}", ignored.path),
             format!("stands twice, the later one wins ({place})"),
             "keep one",
         ),
         IgnoredKind::FurtherDocument => Warning::new(
+            "not-carried-over",
             path,
             format!("a further document is not carried over ({place})"),
             "give it its own entry in registriesFrom",

@@ -1,5 +1,13 @@
 //! From specs as people write them to the files of a node.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::format_collect,
+    reason = "a test fails by panicking, and a table is long"
+)]
+
 use std::collections::BTreeMap;
 
 use api::{Reason, RegistryConfigSpec};

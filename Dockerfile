@@ -1,0 +1,44 @@
+# One build stage, one final target per process. Build with BuildKit:
+#
+#   docker build --target operator    -t berth-operator .
+#   docker build --target node-writer -t berth-node-writer .
+#   docker build --target berth       -t berth .
+#
+# With `--build-arg BINARIES=prebuilt` nothing is compiled and no base image is
+# pulled: the build context then holds the static binaries and
+# ca-certificates.crt in `dist/`.
+ARG BINARIES=build
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
+ && cargo build --locked --release --target "${target}" \
+      --package berth-operator --package node-writer --package berth-cli \
+ && mkdir /dist \
+ && for binary in berth-operator node-writer berth; do \
+      cp "target/${target}/release/${binary}" /dist/; \
+    done \
+ && cp /etc/ssl/certs/ca-certificates.crt /dist/
+
+FROM scratch AS prebuilt
+COPY dist/ /dist/
+
+FROM ${BINARIES} AS binaries
+
+FROM scratch AS operator
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/berth-operator /berth-operator
+USER 65532:65532
+ENTRYPOINT ["/berth-operator"]
+
+FROM scratch AS node-writer
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/node-writer /node-writer
+ENTRYPOINT ["/node-writer"]
+
+FROM scratch AS berth
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/berth /berth
+ENTRYPOINT ["/berth"]
