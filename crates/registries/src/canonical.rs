@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use crate::document::{Auth, HostConfig, Mirror, Registries, Tls};
 use crate::secret::Secret;
 
+// Writing to a String cannot fail, so the results of `write!` are dropped throughout.
+
 /// What every document of ours begins with.
 pub const HEADER: &str =
     "# Written by Berth. Changes made here are undone; change the RegistryConfig instead.\n";
@@ -65,7 +67,7 @@ impl Writer {
             self.line(2, "rewrite:");
             for (pattern, replacement) in &mirror.rewrite {
                 self.key(3, pattern);
-                self.text.push_str(&format!(" {}\n", quote(replacement)));
+                let _ = writeln!(self.text, " {}", quote(replacement));
             }
         }
     }
@@ -175,7 +177,6 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 fn escape(quoted: &mut String, code: u32) {
-    // Writing to a String cannot fail.
     let _ = match code {
         0..=0xFF => write!(quoted, "\\x{code:02X}"),
         0x100..=0xFFFF => write!(quoted, "\\u{code:04X}"),

@@ -54,6 +54,9 @@ pub(crate) fn decode(tree: &Tree) -> Result<Decoded, ParseError> {
     })
 }
 
+/// What the value of a map is, `None` when it was left empty.
+type Entry<T> = Option<T>;
+type Reader<'r, 't, T> = Box<dyn FnOnce(&mut Decoder<'t>, &'t Node) -> Result<T, ParseError> + 'r>;
 /// Whether a struct has a field of that name.
 type Known = bool;
 /// Whether a value fitted; what did not fit is noted as a fault and reported with all others.
@@ -106,7 +109,7 @@ impl<'t> Decoder<'t> {
         Ok(true)
     }
 
-    fn mirror(&mut self, id: Id) -> Result<Option<Option<Mirror>>, ParseError> {
+    fn mirror(&mut self, id: Id) -> Result<Option<Entry<Mirror>>, ParseError> {
         self.entry(id, Self::mirror_field)
     }
 
@@ -124,7 +127,7 @@ impl<'t> Decoder<'t> {
         Ok(true)
     }
 
-    fn host_config(&mut self, id: Id) -> Result<Option<Option<HostConfig>>, ParseError> {
+    fn host_config(&mut self, id: Id) -> Result<Option<Entry<HostConfig>>, ParseError> {
         self.entry(id, Self::host_config_field)
     }
 
@@ -142,7 +145,7 @@ impl<'t> Decoder<'t> {
         Ok(true)
     }
 
-    fn auth(&mut self, id: Id) -> Result<Option<Option<Auth>>, ParseError> {
+    fn auth(&mut self, id: Id) -> Result<Option<Entry<Auth>>, ParseError> {
         self.entry(id, Self::auth_field)
     }
 
@@ -182,7 +185,7 @@ impl<'t> Decoder<'t> {
         &mut self,
         id: Id,
         field: Field<'t, T>,
-    ) -> Result<Option<Option<T>>, ParseError> {
+    ) -> Result<Option<Entry<T>>, ParseError> {
         if matches!(&self.tree.resolve(id).content, Content::Scalar(scalar) if scalar::is_plain_null(scalar))
         {
             return self.visit(id, |_, _| Ok(Some(None)));
@@ -362,11 +365,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// Breaks the recursion of types that `visit` calling itself with the same closure would be.
-    fn visit_boxed<'r, T>(
-        &mut self,
-        id: Id,
-        read: Box<dyn FnOnce(&mut Self, &'t Node) -> Result<T, ParseError> + 'r>,
-    ) -> Result<T, ParseError> {
+    fn visit_boxed<'r, T>(&mut self, id: Id, read: Reader<'r, 't, T>) -> Result<T, ParseError> {
         self.visit(id, read)
     }
 

@@ -46,12 +46,12 @@ pub fn revision<'a>(
             mac.update(part);
         }
     }
-    mac.finalize()
-        .into_bytes()
+    let digest = mac.finalize().into_bytes();
+    let number = digest
         .iter()
         .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:010x}")
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(crate) fn show_path<'a>(steps: impl IntoIterator<Item = &'a str>) -> String 
     for (level, step) in steps.iter().enumerate() {
         let in_list = level == 3 && steps[0] == "mirrors" && steps[2] == "endpoint";
         if in_list {
-            shown.push_str(&format!("[{step}]"));
+            shown.extend(["[", step, "]"]);
             continue;
         }
         if level > 0 {
@@ -63,13 +63,9 @@ pub(crate) fn show_path<'a>(steps: impl IntoIterator<Item = &'a str>) -> String 
             3 if steps[0] == "mirrors" && steps[2] == "rewrite" => {
                 crate::mask::redact_rewrite(step)
             }
-            _ => redact_known(step),
+            // Every word is shown, the known keys among them.
+            _ => redact_unknown_key(step),
         });
     }
     shown
-}
-
-fn redact_known(step: &str) -> String {
-    // `redact_unknown_key` shows every word, the known keys among them.
-    redact_unknown_key(step)
 }

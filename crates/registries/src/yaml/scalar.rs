@@ -29,7 +29,6 @@ pub(crate) fn value(scalar: &Scalar) -> Result<Value, ErrorKind> {
     match scalar.tag.as_deref() {
         None if !scalar.plain => Ok(Value::Text(text.to_owned())),
         None => Ok(untagged(text)),
-        Some("!!str") => Ok(Value::Text(text.to_owned())),
         Some("!!binary") => binary(text).map(Value::Text),
         Some(tag @ ("!!bool" | "!!int" | "!!float" | "!!null" | "!!timestamp")) => {
             let found = kind(text, tag == "!!timestamp");

@@ -117,7 +117,7 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), ParseError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.as_deref().and_then(short_tag);
+                let tag = tag.as_deref().map(short_tag);
                 let non_specific = tag.as_deref() == Some("!");
                 let scalar = Scalar {
                     text: Zeroizing::new(text.into_owned()),
@@ -134,10 +134,10 @@ impl Builder {
                 self.add(Content::Alias(target), span, 0)?;
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.open(Content::Sequence(Vec::new()), span, anchor)?
+                self.open(Content::Sequence(Vec::new()), span, anchor)?;
             }
             Event::MappingStart(_, anchor, _) => {
-                self.open(Content::Mapping(Vec::new()), span, anchor)?
+                self.open(Content::Mapping(Vec::new()), span, anchor)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.open.pop();
@@ -192,13 +192,13 @@ fn place(span: &Span) -> Place {
     Place::from_zero_based(span.start.line().saturating_sub(1), span.start.col())
 }
 
-fn short_tag(tag: &Tag) -> Option<String> {
-    if let Some(suffix) = tag.core_suffix() {
-        return Some(format!("!!{suffix}"));
+fn short_tag(tag: &Tag) -> String {
+    if let Some(name) = tag.suffix_in_namespace("tag:yaml.org,2002:") {
+        return format!("!!{name}");
     }
     match tag.parts() {
-        ("", "!") | ("!", "") => Some("!".to_owned()),
-        (handle, suffix) => Some(format!("{handle}{suffix}")),
+        ("", "!") | ("!", "") => "!".to_owned(),
+        (handle, suffix) => format!("{handle}{suffix}"),
     }
 }
 
