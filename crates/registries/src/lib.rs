@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod canonical;
+pub mod changes;
 mod decode;
 pub mod diff;
 pub mod document;
@@ -24,9 +25,11 @@ pub mod rewrite;
 pub mod secret;
 pub mod strict;
 mod toml;
+pub mod wharfie;
 mod yaml;
 
 pub use canonical::to_yaml;
+pub use changes::{Changes, Effect, changes};
 pub use diff::{diff, diff_unreadable};
 pub use document::{Auth, HostConfig, Mirror, Registries, Tls};
 pub use error::{ErrorKind, ParseError, Place, Shape};

@@ -66,6 +66,9 @@ impl Rewrites {
 mod tests {
     use super::Rewrites;
 
+    /// Rules, repository, what may come of it.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+
     fn rewrites(rules: &[(&str, &str)]) -> Rewrites {
         let rules = rules
             .iter()
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn rules_that_disagree_leave_several_answers() {
-        let table: [(&[(&str, &str)], &str, &[&str]); 6] = [
+        let table: [Case<'_>; 6] = [
             (&[], "a/b", &["a/b"]),
             (&[("^a", "x")], "a/b", &["x/b"]),
             (&[("^a", "x"), ("b$", "y")], "a/b", &["a/y", "x/b"]),

@@ -34,10 +34,10 @@ pub(crate) struct GoUrl {
     user: Option<Userinfo>,
     pub(crate) host: Vec<u8>,
     pub(crate) path: Vec<u8>,
-    raw_path: String,
+    pub(crate) raw_path: String,
     omit_host: bool,
     force_query: bool,
-    raw_query: String,
+    pub(crate) raw_query: String,
     fragment: Vec<u8>,
     raw_fragment: String,
 }

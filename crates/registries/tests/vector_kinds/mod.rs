@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-pub type Checked = Result<(), String>;
+pub(crate) type Checked = Result<(), String>;
 
 /// Fields that describe a vector and say nothing about behaviour.
 const DESCRIPTION: [&str; 6] = [
@@ -26,7 +26,7 @@ const DESCRIPTION: [&str; 6] = [
     "note",
 ];
 
-pub fn check(kind: &str, vector: &Value) -> Checked {
+pub(crate) fn check(kind: &str, vector: &Value) -> Checked {
     match kind {
         "registries" => registries::check(vector),
         "normalize_endpoint" => names::endpoint(vector),
@@ -41,20 +41,20 @@ pub fn check(kind: &str, vector: &Value) -> Checked {
 }
 
 /// Refuses a vector with an input that the check would not look at.
-pub fn only_inputs(vector: &Value, known: &[&str]) -> Checked {
+pub(crate) fn only_inputs(vector: &Value, known: &[&str]) -> Checked {
     let known =
         |field: &str| known.contains(&field) || DESCRIPTION.contains(&field) || field == "expected";
     only(fields(vector, "the vector")?, known)
 }
 
 /// Refuses an expectation that the check would not look at.
-pub fn only_expected(vector: &Value, known: &[&str]) -> Checked {
+pub(crate) fn only_expected(vector: &Value, known: &[&str]) -> Checked {
     only(fields(&vector["expected"], "expected")?, |field| {
         known.contains(&field)
     })
 }
 
-pub fn fields<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, String> {
+pub(crate) fn fields<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, String> {
     value
         .as_object()
         .ok_or_else(|| format!("{what} is no object"))
@@ -67,14 +67,14 @@ fn only(fields: &Map<String, Value>, known: impl Fn(&str) -> bool) -> Checked {
     }
 }
 
-pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, String> {
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, String> {
     value[field]
         .as_str()
         .ok_or_else(|| format!("{field} is no text"))
 }
 
 /// The document under test, as text or as base64.
-pub fn document(vector: &Value, field: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn document(vector: &Value, field: &str) -> Result<Vec<u8>, String> {
     if let Some(text) = vector[field].as_str() {
         return Ok(text.as_bytes().to_vec());
     }
@@ -82,7 +82,7 @@ pub fn document(vector: &Value, field: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(encoded).map_err(|error| error.to_string())
 }
 
-pub fn equal(what: &str, found: &Value, expected: &Value) -> Checked {
+pub(crate) fn equal(what: &str, found: &Value, expected: &Value) -> Checked {
     if found == expected {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Checked, equal, only_inputs, text};
 
-pub fn endpoint(vector: &Value) -> Checked {
+pub(crate) fn endpoint(vector: &Value) -> Checked {
     only_inputs(vector, &["endpoint", "embedded_registry"])?;
     let embedded = vector["embedded_registry"].as_str();
     let found = match normalize(text(vector, "endpoint")?, embedded) {
@@ -21,7 +21,7 @@ pub fn endpoint(vector: &Value) -> Checked {
     equal_but_error_text(&found, &vector["expected"])
 }
 
-pub fn image_reference(vector: &Value) -> Checked {
+pub(crate) fn image_reference(vector: &Value) -> Checked {
     only_inputs(vector, &["image"])?;
     let found = match ImageReference::parse(text(vector, "image")?) {
         Ok(image) => json!({
@@ -34,7 +34,7 @@ pub fn image_reference(vector: &Value) -> Checked {
     equal_but_error_text(&found, &vector["expected"])
 }
 
-pub fn host_directory(vector: &Value) -> Checked {
+pub(crate) fn host_directory(vector: &Value) -> Checked {
     only_inputs(vector, &["host"])?;
     let host = text(vector, "host")?;
     let found = json!({

@@ -21,7 +21,7 @@ const PAIRS: [(&str, &str); 4] = [
     ("client-k3s-controller.crt", "client-k3s-controller.key"),
 ];
 
-pub fn check(vector: &Value, registries: &Registries) -> Checked {
+pub(crate) fn check(vector: &Value, registries: &Registries) -> Checked {
     let expected = &vector["expected"];
     let none = Vec::new();
     let images: Vec<&str> = vector["images"]

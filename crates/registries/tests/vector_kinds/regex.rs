@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Checked, equal, only_expected, only_inputs, text};
 
-pub fn check(vector: &Value) -> Checked {
+pub(crate) fn check(vector: &Value) -> Checked {
     only_inputs(vector, &["pattern", "replacement", "repository"])?;
     only_expected(vector, &["go", "rust_regex_1_13", "same"])?;
     let expected = &vector["expected"];

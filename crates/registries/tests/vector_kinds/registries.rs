@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Checked, document, only_expected, only_inputs, pulls, render};
 
-pub fn check(vector: &Value) -> Checked {
+pub(crate) fn check(vector: &Value) -> Checked {
     only_inputs(
         vector,
         &[

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Checked, equal, fields, text};
 
 /// The node that a vector describes, and the files it has in certs.d.
-pub fn node(vector: &Value) -> Result<(NodeOptions, BTreeMap<String, String>), String> {
+pub(crate) fn node(vector: &Value) -> Result<(NodeOptions, BTreeMap<String, String>), String> {
     let mut options = NodeOptions::default();
     let mut existing = BTreeMap::new();
     let none = Map::new();
@@ -51,7 +51,7 @@ fn embedded_tls(value: &Value) -> Result<EmbeddedTls, String> {
     })
 }
 
-pub fn check(vector: &Value, document: &Registries) -> Checked {
+pub(crate) fn check(vector: &Value, document: &Registries) -> Checked {
     let expected = &vector["expected"];
     let (options, existing) = node(vector)?;
     let rendering = certs_d(document, &options);
