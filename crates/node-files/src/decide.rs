@@ -5,7 +5,7 @@
 
 use crate::found::{Found, Original};
 use crate::hidden::HiddenBytes;
-use crate::layout::{DOCUMENT, ORIGINAL, ORIGINAL_ABSENT, PREVIOUS};
+use crate::layout::{CONTESTED, DOCUMENT, ORIGINAL, ORIGINAL_ABSENT, PREVIOUS};
 use crate::read::FoundFile;
 use crate::wanted::Wanted;
 
@@ -123,6 +123,9 @@ pub fn decide_restore(found: &Found) -> Vec<Action> {
     actions.extend(found.pems.keys().map(|name| Action::Remove(At::own(name))));
     if found.has_previous {
         actions.push(Action::Remove(At::own(PREVIOUS)));
+    }
+    if found.contested.is_some() {
+        actions.push(Action::Remove(At::own(CONTESTED)));
     }
     actions.push(Action::Remove(At::own(record)));
     actions

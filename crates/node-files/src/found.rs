@@ -9,7 +9,9 @@ use rustix::io::Errno;
 use crate::decide::{At, is_temporary, temporary_name};
 use crate::error::{Error, Result};
 use crate::hidden::HiddenBytes;
-use crate::layout::{DOCUMENT, ORIGINAL, ORIGINAL_ABSENT, OWN_FOLDER, PREVIOUS, is_pem_file_name};
+use crate::layout::{
+    CONTESTED, DOCUMENT, ORIGINAL, ORIGINAL_ABSENT, OWN_FOLDER, PREVIOUS, is_pem_file_name,
+};
 use crate::read::{Entry, FoundFile, read_entry};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Found {
     pub pems: BTreeMap<String, Option<FoundFile>>,
     pub original: Original,
     pub has_previous: bool,
+    /// Why repairs stopped, and when.
+    pub contested: Option<FoundFile>,
     /// Temporary files of a write that was interrupted.
     pub leftovers: Vec<At>,
 }
@@ -78,6 +82,11 @@ fn find_in_own_folder(own: &Path, found: &mut Found) -> Result<()> {
             },
             ORIGINAL_ABSENT if found.original == Original::Unrecorded => {
                 found.original = Original::Absent;
+            }
+            CONTESTED => {
+                if let Entry::File(file) = read_entry(&directory, name, &path)? {
+                    found.contested = Some(file);
+                }
             }
             PREVIOUS => found.has_previous = true,
             _ if is_temporary(name) => found.leftovers.push(At::own(name)),

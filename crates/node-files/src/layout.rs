@@ -7,9 +7,11 @@
 //! tls.<id>.client.pem       <folder>/berth/<id>.client.pem
 //!                           <folder>/berth/original.yaml | original.absent
 //!                           <folder>/berth/previous.yaml
+//!                           <folder>/berth/contested.json
 //!                           <folder>/berth/lock
 //! ```
 
+use registries::Distribution;
 use sha2::{Digest, Sha256};
 
 /// The file that k3s reads, and its key in the rendered Secret.
@@ -26,6 +28,8 @@ pub const ORIGINAL: &str = "original.yaml";
 pub const ORIGINAL_ABSENT: &str = "original.absent";
 /// What the node had before the latest change.
 pub const PREVIOUS: &str = "previous.yaml";
+/// Why repairs stopped, while somebody else keeps writing the document.
+pub const CONTESTED: &str = "contested.json";
 /// Held by the one node-writer that owns the folder.
 pub const LOCK: &str = "lock";
 
@@ -33,6 +37,14 @@ const ID_LENGTH: usize = 16;
 const SECRET_PREFIX: &str = "tls.";
 const CA_SUFFIX: &str = ".ca.crt";
 const CLIENT_SUFFIX: &str = ".client.pem";
+
+/// Where the distribution looks for the document.
+pub fn folder(distribution: Distribution) -> &'static str {
+    match distribution {
+        Distribution::K3s => FOLDER_K3S,
+        Distribution::Rke2 => FOLDER_RKE2,
+    }
+}
 
 /// Names the certificate files of one key of `configs`: 16 hexadecimal digits of its SHA-256.
 ///

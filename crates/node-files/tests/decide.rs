@@ -305,6 +305,7 @@ fn any_found() -> impl Strategy<Value = Found> {
                 original,
                 has_previous,
                 leftovers: leftovers.into_iter().collect(),
+                contested: None,
             },
         )
 }
