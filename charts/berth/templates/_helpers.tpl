@@ -67,3 +67,10 @@ runAsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
+
+{{- define "berth.operatorEnv" -}}
+- name: BERTH_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: BERTH_IDENTITY
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}

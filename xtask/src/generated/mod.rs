@@ -1,0 +1,24 @@
+//! Everything that is generated: one module per thing, each giving files and where they stand.
+
+mod chart;
+mod chart_values;
+mod crds;
+
+/// A generated file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct File {
+    /// Path from the root of the repository.
+    pub(crate) path: String,
+    /// Content, whole.
+    pub(crate) content: String,
+}
+
+/// Every generated file of the repository.
+pub(crate) fn all() -> anyhow::Result<Vec<File>> {
+    let generators = [crds::files, chart::files];
+    let mut files = Vec::new();
+    for generate in generators {
+        files.extend(generate()?);
+    }
+    Ok(files)
+}
