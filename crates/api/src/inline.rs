@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny};
 
-use crate::SecretReference;
+use crate::{SecretReference, bounds};
 
 /// The content of a registries.yaml as k3s reads it, without clear-text credentials.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
@@ -14,9 +14,15 @@ pub struct InlineRegistries {
     /// What to use instead of, or before, a registry. The key is the host of the image name, with its port if it
     /// has one, or `*`. A null value means that nothing is mirrored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = bounds::REGISTRIES))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 255 && !key.contains('@'))")
+        .message("a key of mirrors is a host, perhaps with a port, or *: 1 to 255 characters, no @"))]
     pub mirrors: Option<BTreeMap<String, Option<InlineMirror>>>,
     /// How to talk to a host. The key is the host of an endpoint, with its port if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = bounds::REGISTRIES))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 255 && !key.contains('@'))")
+        .message("a key of configs is a host, perhaps with a port: 1 to 255 characters, no @"))]
     pub configs: Option<BTreeMap<String, Option<InlineConfig>>>,
 }
 
@@ -25,9 +31,22 @@ pub struct InlineRegistries {
 pub struct InlineMirror {
     /// URLs, or `host[:port][/path]`, tried in this order before the registry itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::ENDPOINTS), inner(length(max = bounds::ENDPOINT)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Atomic,
+        validation = Rule::new("self.all(endpoint, !endpoint.contains('@'))")
+            .message("an endpoint holds no credentials and no @: name a Secret in configs.<host>.auth.secretRef")
+    )]
     pub endpoint: Option<Vec<String>>,
     /// Changes repository names on the endpoints: a regular expression in Go's dialect and its replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bounds::rewrite")]
+    #[x_kube(
+        validation = Rule::new("self.all(pattern, pattern.size() <= 512)")
+            .message("a rewrite pattern has at most 512 characters"),
+        validation = Rule::new("self.all(pattern, ''.matches(pattern) || !''.matches(pattern))")
+            .message("a rewrite pattern must be a regular expression in Go's dialect")
+    )]
     pub rewrite: Option<BTreeMap<String, String>>,
 }
 
@@ -44,39 +63,68 @@ pub struct InlineConfig {
 
 /// A credential by reference. The fields of registries.yaml are known so that they can be refused.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[x_kube(
+    validation = Rule::new("!has(self.token)").message(
+        "k3s knows no token: put a refresh token as identitytoken into a kubernetes.io/dockerconfigjson Secret, \
+         an access token as password into a kubernetes.io/basic-auth Secret, and name it in secretRef"
+    ),
+    validation = Rule::new(
+        "!has(self.username) && !has(self.password) && !has(self.auth) && !has(self.identity_token)"
+    ).message(
+        "no clear-text credentials here: put them into a kubernetes.io/basic-auth or \
+         kubernetes.io/dockerconfigjson Secret and name it in secretRef"
+    ),
+    validation = Rule::new("has(self.secretRef)").message("auth needs secretRef")
+)]
 pub struct InlineAuth {
     /// A Secret in the operator's namespace, of type kubernetes.io/basic-auth or kubernetes.io/dockerconfigjson.
     #[serde(default, rename = "secretRef", skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
     /// Refused here: put it into a Secret and name that in `secretRef`.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<ClearText>,
     /// Refused here: put it into a Secret and name that in `secretRef`.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<ClearText>,
     /// Refused here: put it into a Secret and name that in `secretRef`.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ClearText>,
     /// Refused here: put it into a Secret and name that in `secretRef`.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_token: Option<ClearText>,
     /// Refused: k3s has no such field. A refresh token is an `identitytoken` of a kubernetes.io/dockerconfigjson
     /// Secret, an access token is a password.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<ClearText>,
 }
 
 /// TLS towards one host.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[x_kube(
+    validation = Rule::new("!(has(self.ca_file) && has(self.caRef))")
+        .message("give ca_file or caRef, not both"),
+    validation = Rule::new("!(has(self.certificateRef) && (has(self.cert_file) || has(self.key_file)))")
+        .message("give certificateRef or cert_file and key_file, not both"),
+    validation = Rule::new("has(self.cert_file) == has(self.key_file)")
+        .message("cert_file and key_file belong together; name the same file twice if it holds both"),
+    validation = Rule::new(
+        "!(has(self.ca_file) && self.ca_file.contains('-----')) && \
+         !(has(self.cert_file) && self.cert_file.contains('-----')) && \
+         !(has(self.key_file) && self.key_file.contains('-----'))"
+    ).message("ca_file, cert_file and key_file are paths on the node: put PEM text into caRef or certificateRef")
+)]
 pub struct InlineTls {
     /// Path on the node of the certificates that sign the host's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NODE_PATH))]
     pub ca_file: Option<String>,
     /// Path on the node of the client certificate; needs `key_file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NODE_PATH))]
     pub cert_file: Option<String>,
     /// Path on the node of the client certificate's private key; needs `cert_file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NODE_PATH))]
     pub key_file: Option<String>,
     /// Do not verify the host's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,9 +149,11 @@ pub struct CaReference {
     #[serde(default)]
     pub kind: CaReferenceKind,
     /// Name of the object.
+    #[schemars(length(min = 1, max = bounds::OBJECT_NAME))]
     pub name: String,
     /// Key inside the object.
     #[serde(default = "ca_key")]
+    #[schemars(length(min = 1, max = bounds::DATA_KEY))]
     pub key: String,
 }
 
@@ -200,7 +250,7 @@ impl fmt::Debug for InlineAuth {
         f.debug_struct("InlineAuth")
             .field("secret_ref", &self.secret_ref)
             .field("clear_text", &self.clear_text())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,11 +8,14 @@
     reason = "KubeSchema copies each struct, `pub` included, into a function"
 )]
 
+pub mod bounds;
+mod crds;
 mod inline;
 pub mod names;
 mod spec;
 mod status;
 
+pub use crds::{Crd, crds};
 pub use inline::{
     CaReference, CaReferenceKind, ClearText, InlineAuth, InlineConfig, InlineMirror,
     InlineRegistries, InlineTls,

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{InlineRegistries, RegistryConfigStatus};
+use crate::{InlineRegistries, RegistryConfigStatus, bounds};
 
 /// Where the selected nodes pull their container images from.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, CustomResource, KubeSchema)]
@@ -15,16 +15,32 @@ use crate::{InlineRegistries, RegistryConfigStatus};
     group = "berth.dev",
     version = "v1alpha1",
     kind = "RegistryConfig",
+    doc = "Decides where the container runtime of the selected k3s or RKE2 nodes pulls images from.",
     plural = "registryconfigs",
     singular = "registryconfig",
     shortname = "regcfg",
     category = "berth",
     status = "RegistryConfigStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".status.nodes.desired"),
+    printcolumn(name = "Updated", type_ = "integer", json_path = ".status.nodes.updated"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.nodes.failed"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
+    validation = Rule::new("self.metadata.name.size() <= 45")
+        .message("metadata.name has at most 45 characters, so that the names made from it fit")
+)]
+#[x_kube(
+    validation = Rule::new(
+        "!has(self.registriesFrom) || has(self.decryption) || !self.registriesFrom.exists(source, has(source.sops))"
+    ).message("a sops document needs decryption.secretRef")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryConfigSpec {
     /// The nodes that get this configuration. `{}` selects every node.
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub node_selector: LabelSelector,
     /// The content of a k3s registries.yaml, without clear-text credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +48,8 @@ pub struct RegistryConfigSpec {
     /// Further registries.yaml documents, plain or encrypted. A later one replaces what earlier ones say about the
     /// same mirror, credential or TLS setting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = bounds::SOURCES))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub registries_from: Vec<RegistriesSource>,
     /// How to read encrypted documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +70,8 @@ pub struct RegistryConfigSpec {
 
 /// One document; exactly one of the fields.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[x_kube(validation = Rule::new("has(self.secretRef) != has(self.sops)")
+    .message("give exactly one of secretRef and sops"))]
 #[serde(rename_all = "camelCase")]
 pub struct RegistriesSource {
     /// A Secret in the operator's namespace that holds a document, plain or SOPS.
@@ -59,6 +79,7 @@ pub struct RegistriesSource {
     pub secret_ref: Option<SecretKeyReference>,
     /// A SOPS document. A plain one is refused: put it into a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = bounds::SOPS))]
     pub sops: Option<String>,
 }
 
@@ -76,6 +97,7 @@ impl fmt::Debug for RegistriesSource {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
 pub struct SecretReference {
     /// Name of the Secret.
+    #[schemars(length(min = 1, max = bounds::OBJECT_NAME))]
     pub name: String,
 }
 
@@ -83,9 +105,11 @@ pub struct SecretReference {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
 pub struct SecretKeyReference {
     /// Name of the Secret.
+    #[schemars(length(min = 1, max = bounds::OBJECT_NAME))]
     pub name: String,
     /// Key inside the Secret.
     #[serde(default = "document_key")]
+    #[schemars(length(min = 1, max = bounds::DATA_KEY))]
     pub key: String,
 }
 
@@ -134,17 +158,22 @@ pub struct UpdateStrategy {
 
 /// Limits of a rollout.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[x_kube(validation = Rule::new("self.progressDeadlineSeconds > self.minReadySeconds")
+    .message("progressDeadlineSeconds must be greater than minReadySeconds"))]
 #[serde(rename_all = "camelCase")]
 pub struct RollingUpdate {
     /// How many workers may be without a proven file at a time: a count, or a percentage of the selected ones.
     /// Control-plane nodes are always served one at a time.
     #[serde(default = "max_unavailable")]
+    #[schemars(schema_with = "bounds::max_unavailable")]
     pub max_unavailable: IntOrString,
     /// How long a node must stay Ready before the next one is touched.
     #[serde(default = "min_ready_seconds")]
+    #[schemars(range(min = 0, max = bounds::MIN_READY_SECONDS))]
     pub min_ready_seconds: i32,
     /// How long the rollout may stand still before it counts as failed.
     #[serde(default = "progress_deadline_seconds")]
+    #[schemars(range(min = 1, max = bounds::PROGRESS_DEADLINE_SECONDS))]
     pub progress_deadline_seconds: i32,
 }
 

@@ -12,18 +12,23 @@ use serde::{Deserialize, Serialize};
 pub struct RegistryConfigStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// The revision that nodes are to have: a keyed hash of the rendered files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
     pub revision: Option<String>,
     /// The latest revision that reached every selected, available node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
     pub last_good_revision: Option<String>,
     /// How many nodes are where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodeCounts>,
     /// Ready, Progressing, Degraded and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 }
 
@@ -33,18 +38,23 @@ pub struct RegistryConfigStatus {
 pub struct NodeCounts {
     /// Selected nodes.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub desired: i32,
     /// Nodes whose pod carries the revision.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub updated: i32,
     /// Nodes that have the revision and proved it.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub ready: i32,
     /// Nodes that have the file and wait for a restart.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub restart_pending: i32,
     /// Nodes that reported a failure.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub failed: i32,
 }
 
