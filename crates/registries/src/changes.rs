@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::document::Registries;
+use crate::mask::redact_key;
 use crate::node::NodeOptions;
 use crate::render::{auth_tables, certs_d};
 
@@ -27,7 +29,9 @@ pub struct Changes {
 }
 
 /// Files by what happens to them, sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// A path holds the key as it is written: show it through `redact_key`, as `Debug` does.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct FileChanges {
     /// Only in the new tree.
     pub added: Vec<String>,
@@ -90,6 +94,20 @@ impl Changes {
         } else {
             Effect::Hot
         }
+    }
+}
+
+impl fmt::Debug for FileChanges {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let redacted = |paths: &[String]| -> Vec<String> {
+            paths.iter().map(|path| redact_key(path)).collect()
+        };
+        formatter
+            .debug_struct("FileChanges")
+            .field("added", &redacted(&self.added))
+            .field("removed", &redacted(&self.removed))
+            .field("changed", &redacted(&self.changed))
+            .finish()
     }
 }
 

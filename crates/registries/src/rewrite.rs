@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::go_regex::GoRegex;
 
 /// The rules of one endpoint, compiled once.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rewrites {
     rules: Vec<(GoRegex, String)>,
     refused: Vec<String>,
@@ -19,6 +19,16 @@ pub struct Rewritten {
     pub repositories: Vec<String>,
     /// Whether a rule is too large to be tried out here, so that there may be further answers.
     pub is_partial: bool,
+}
+
+impl std::fmt::Debug for Rewrites {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Rewrites")
+            .field("rules", &self.rules.len())
+            .field("refused", &self.refused.len())
+            .finish()
+    }
 }
 
 impl Rewrites {

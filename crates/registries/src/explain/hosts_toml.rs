@@ -77,8 +77,12 @@ pub(super) fn read(text: &str, directory: &str, containerd: Containerd) -> Outco
         Some(Value::Table(hosts)) => hosts.clone(),
         Some(_) => return Err(HostsFileError::Type),
     };
-    if hosts.values().any(|host| !matches!(host, Value::Table(_))) {
-        return Err(HostsFileError::Type);
+    check_types(&document.root)?;
+    for host in hosts.values() {
+        match host {
+            Value::Table(settings) => check_types(settings)?,
+            _ => return Err(HostsFileError::Type),
+        }
     }
     let mut read = Vec::new();
     for url in in_order(&document.headers) {
@@ -96,6 +100,38 @@ pub(super) fn read(text: &str, directory: &str, containerd: Containerd) -> Outco
         )?);
     }
     Ok(read)
+}
+
+/// Settings of a fixed type are looked at even where they apply to nothing.
+fn check_types(settings: &Table) -> Outcome<()> {
+    let is_known = settings
+        .iter()
+        .all(|(key, value)| match (key.as_str(), value) {
+            ("capabilities", Value::Array(names)) => {
+                names.iter().all(|name| matches!(name, Value::String(_)))
+            }
+            ("rewrite", Value::Table(rules)) => {
+                rules.values().all(|rule| matches!(rule, Value::String(_)))
+            }
+            ("skip_verify" | "override_path", Value::Boolean(_))
+            | ("dial_timeout" | "server", Value::String(_))
+            | ("header", Value::Table(_)) => true,
+            (key, _) => ![
+                "capabilities",
+                "dial_timeout",
+                "header",
+                "override_path",
+                "rewrite",
+                "server",
+                "skip_verify",
+            ]
+            .contains(&key),
+        });
+    if is_known {
+        Ok(())
+    } else {
+        Err(HostsFileError::Type)
+    }
 }
 
 /// `[host."<url>"]` tables as they follow each other; a host whose tables are parted by another's comes twice.
@@ -131,7 +167,6 @@ fn read_host(url: &str, directory: &str, settings: &Table) -> Outcome<Host> {
     host.authorities = authorities(settings, directory)?;
     host.pairs = pairs(settings, directory)?;
     host.rewrite = rewrite(settings)?;
-    string(settings, "dial_timeout")?;
     Ok(host)
 }
 

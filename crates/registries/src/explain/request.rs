@@ -3,7 +3,7 @@
 use super::{Attempt, Explanation};
 use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST};
 use crate::go::path;
-use crate::go::url::{GoUrl, query_escape};
+use crate::go::url::{GoUrl, query_with};
 use crate::image::{ImageObject, ImageReference};
 
 /// The host of a request: an empty port is dropped.
@@ -65,6 +65,7 @@ fn with_namespace(path: String, attempt: &Attempt, image: &ImageReference) -> St
     if is_registry {
         return path;
     }
-    let separator = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{separator}ns={}", query_escape(registry))
+    // A rewrite may have put a query there, which is read and written anew.
+    let (before, query) = path.split_once('?').unwrap_or((&path, ""));
+    format!("{before}?{}", query_with(query, "ns", registry))
 }

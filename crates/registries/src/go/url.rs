@@ -6,8 +6,8 @@ use std::net::Ipv6Addr;
 
 use super::quote::quote;
 
-/// Why Go refuses a URL; the texts are Go's and repeat part of the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why Go refuses a URL; the texts are Go's and repeat part of the input, so there is no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct UrlError {
     reason: String,
     url: String,
@@ -20,14 +20,14 @@ impl UrlError {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Userinfo {
     username: Vec<u8>,
     password: Option<Vec<u8>>,
 }
 
 /// A parsed URL; empty parts are absent parts, as in Go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct GoUrl {
     pub(crate) scheme: String,
     opaque: String,
@@ -154,6 +154,30 @@ impl GoUrl {
         }
         text.push_str(&path);
     }
+}
+
+/// A query with one more value: parsed, sorted by key and encoded, as `url.Values` does it.
+pub(crate) fn query_with(query: &str, key: &str, value: &str) -> String {
+    let unescaped = |text: &str| {
+        let bytes = unescape(text, Part::QueryComponent).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let pairs = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.contains(';'));
+    let mut pairs: Vec<(String, String)> = pairs
+        .filter_map(|pair| {
+            let (key, value) = cut(pair, '=');
+            Some((unescaped(key)?, unescaped(value)?))
+        })
+        .collect();
+    pairs.push((key.to_owned(), value.to_owned()));
+    // A stable sort keeps the values of a key in order.
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let encoded = pairs
+        .iter()
+        .map(|(key, value)| format!("{}={}", query_escape(key), query_escape(value)));
+    encoded.collect::<Vec<String>>().join("&")
 }
 
 /// `url.QueryEscape`.

@@ -72,11 +72,16 @@ struct Parsed {
 }
 
 /// A pattern that Go accepts; it is compiled when it is first used.
-#[derive(Debug)]
 pub struct GoRegex {
     pattern: String,
     names: Vec<Option<String>>,
     compiled: OnceLock<Option<Regex>>,
+}
+
+impl std::fmt::Debug for GoRegex {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("GoRegex")
+    }
 }
 
 impl GoRegex {
@@ -101,6 +106,11 @@ impl GoRegex {
             .as_ref()
             .ok_or(Unportable)?;
         Ok(replace::replace_all(regex, &self.names, text, replacement))
+    }
+
+    /// Whether a replacement names a group that the pattern does not have, which inserts nothing.
+    pub fn names_unknown_group(&self, replacement: &str) -> bool {
+        replace::names_unknown_group(&self.names, replacement)
     }
 }
 

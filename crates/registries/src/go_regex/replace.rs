@@ -33,6 +33,15 @@ pub(super) fn replace_all(
     replaced
 }
 
+/// Whether a replacement names a group that there is not.
+pub(super) fn names_unknown_group(names: &[Option<String>], replacement: &str) -> bool {
+    let template = Template::parse(replacement, names);
+    template
+        .pieces
+        .iter()
+        .any(|piece| matches!(piece, Piece::Groups(groups) if groups.is_empty()))
+}
+
 /// A replacement, taken apart once.
 struct Template<'a> {
     pieces: Vec<Piece<'a>>,

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::document::{Registries, Tls};
+use crate::mask::redact_path;
 use crate::node::NodeOptions;
 
 pub use auth_tables::{auth_tables, check_auth_tables};
@@ -57,7 +58,7 @@ pub struct HostEntry {
 }
 
 /// The TLS settings of a hosts.toml.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsLines {
     /// `ca`
     pub ca: Option<String>,
@@ -108,6 +109,20 @@ impl fmt::Debug for Rendering {
             .field("files", &self.files.len())
             .field("log", &self.log.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsLines {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A PEM in place of a path would be a key.
+        let client = self.client.as_ref();
+        let client = client.map(|(certificate, key)| (redact_path(certificate), redact_path(key)));
+        formatter
+            .debug_struct("TlsLines")
+            .field("ca", &self.ca.as_deref().map(redact_path))
+            .field("client", &client)
+            .field("skip_verify", &self.skip_verify)
+            .finish()
     }
 }
 
