@@ -33,7 +33,8 @@ pub struct Crd {
 
 /// The definition for servers that know CEL (1.25 and newer), and the one for older servers.
 ///
-/// Server-side apply of CEL rules fails on Kubernetes 1.20, so the second one has none of them.
+/// Server-side apply of CEL rules fails on Kubernetes 1.20, so the second one has none of them. Those servers also
+/// print a text that is too long, so it leaves the lengths of texts that may hold a secret to the operator.
 ///
 /// # Errors
 /// When the derived schema no longer has the shape that is tidied here; a unit test notices.
@@ -47,6 +48,13 @@ pub fn crds() -> Result<[Crd; 2], serde_json::Error> {
     each_object(&mut without_rules, &mut |object| {
         object.remove(RULES);
     });
+    for field in ["registries", "registriesFrom"] {
+        if let Some(schema) = without_rules.pointer_mut(&format!("{SPEC}/{field}")) {
+            each_object(schema, &mut |object| {
+                object.remove("maxLength");
+            });
+        }
+    }
     Ok([
         Crd {
             file: "registryconfigs.yaml",

@@ -30,9 +30,9 @@ fn each(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
 
 #[test]
 fn everything_a_person_writes_is_bounded() {
-    for document in documents() {
+    for document in &documents()[..1] {
         each(
-            &root(&document)["properties"]["spec"],
+            &root(document)["properties"]["spec"],
             "spec",
             &mut |path, schema| {
                 // Refused whatever they hold; a bound would only add a second, confusing complaint.
@@ -159,21 +159,28 @@ fn a_new_object_is_not_taken_for_done() {
 }
 
 #[test]
-fn the_second_definition_differs_only_in_having_no_rules() {
-    let [mut with_rules, without] = documents();
+fn the_second_definition_has_no_rules_and_no_length_that_could_print_a_secret() {
+    let [mut with_rules, mut without] = documents();
     assert!(with_rules.to_string().contains("x-kubernetes-validations"));
     assert!(!without.to_string().contains("x-kubernetes-validations"));
-    remove_rules(&mut with_rules);
+    let spec = &root(&without)["properties"]["spec"]["properties"];
+    for field in ["registries", "registriesFrom"] {
+        assert!(!spec[field].to_string().contains("maxLength"), "{field}");
+    }
+    for document in [&mut with_rules, &mut without] {
+        remove(document, "x-kubernetes-validations");
+        remove(document, "maxLength");
+    }
     assert_eq!(with_rules, without);
 }
 
-fn remove_rules(value: &mut Value) {
+fn remove(value: &mut Value, keyword: &str) {
     match value {
         Value::Object(object) => {
-            object.remove("x-kubernetes-validations");
-            object.values_mut().for_each(remove_rules);
+            object.remove(keyword);
+            object.values_mut().for_each(|value| remove(value, keyword));
         }
-        Value::Array(items) => items.iter_mut().for_each(remove_rules),
+        Value::Array(items) => items.iter_mut().for_each(|value| remove(value, keyword)),
         _ => {}
     }
 }
