@@ -26,10 +26,11 @@ mod tests {
     fn an_alias_bomb_ends_quickly() {
         let mut bomb = String::from("x0: &x0 {endpoint: [a]}\n");
         for level in 1..40 {
-            let previous = level - 1;
-            bomb.push_str(&format!(
-                "x{level}: &x{level} {{<<: [*x{previous}, *x{previous}, *x{previous}]}}\n"
-            ));
+            let [name, before] = [format!("x{level}"), format!("*x{}", level - 1)];
+            bomb += &[
+                &name, ": &", &name, " {<<: [", &before, ", ", &before, ", ", &before, "]}\n",
+            ]
+            .concat();
         }
         bomb.push_str("mirrors: {a: *x39}\n");
         assert!(matches!(
@@ -45,9 +46,10 @@ mod tests {
             kind(&format!("a: {}", "{a: ".repeat(5000))),
             ErrorKind::TooDeep
         );
-        let chain: String = (1..2000)
+        let chain: Vec<String> = (1..2000)
             .map(|n| format!("a{n}: &a{n} {{<<: *a{}}}\n", n - 1))
             .collect();
+        let chain = chain.concat();
         assert_eq!(
             kind(&format!("a0: &a0 {{}}\n{chain}mirrors: *a1999\n")),
             ErrorKind::TooDeep

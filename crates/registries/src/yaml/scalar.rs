@@ -8,7 +8,7 @@ use super::tree::Scalar;
 use crate::error::ErrorKind;
 
 /// Go's `base64.StdEncoding`: padding demanded, trailing bits ignored.
-const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)

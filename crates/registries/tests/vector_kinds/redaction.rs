@@ -1,6 +1,6 @@
 //! What nothing made from a document may contain.
 
-use registries::{diff, diff_unreadable, parse, preview, read_strictly, redact};
+use registries::{LintOptions, diff, diff_unreadable, lint, parse, preview, read_strictly, redact};
 use serde_json::Value;
 
 use super::{Checked, document, only_expected, only_inputs};
@@ -23,6 +23,7 @@ pub(super) fn check(vector: &Value) -> Checked {
         format!("{:?}", diff(b"", &document, "old", "new")),
         format!("{:?}", diff(&document, b"", "old", "new")),
         format!("{:?}", diff_unreadable(&document, "old", "new")),
+        format!("{:?}", lint(&document, &LintOptions::default())),
     ];
     for secret in texts(vector, "must_not_appear")? {
         if let Some(output) = outputs.iter().find(|output| output.contains(secret)) {
