@@ -1,0 +1,154 @@
+//! A bridge per cluster and a network name space per pod that talks to somebody, so that every pod may listen on its own ports.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+const LOCKS: &str = "/run/berth-tests";
+
+/// The addresses 100.64.N.0/24 of one cluster; gone when dropped.
+pub struct Network {
+    index: u8,
+    next: AtomicU8,
+    // The lock goes with the process, so a killed test leaves nothing that a later one could not take over.
+    _lock: File,
+}
+
+/// The network of one pod; gone when dropped.
+pub struct PodNetwork {
+    pub name: String,
+    pub address: String,
+}
+
+impl Network {
+    pub fn claim() -> Result<Self> {
+        std::fs::create_dir_all(LOCKS)
+            .context("failed to create the folder of locks; the tests need root")?;
+        for index in 0..=u8::MAX {
+            let lock = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(Path::new(LOCKS).join(index.to_string()))?;
+            match lock.try_lock() {
+                Ok(()) => {
+                    let network = Self {
+                        index,
+                        next: AtomicU8::new(2),
+                        _lock: lock,
+                    };
+                    network.remove();
+                    network.create()?;
+                    return Ok(network);
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context("failed to lock a network");
+                }
+            }
+        }
+        bail!("all 256 test networks are taken")
+    }
+
+    /// Where the API server listens, as seen by the test and by pods.
+    pub fn gateway(&self) -> String {
+        format!("100.64.{}.1", self.index)
+    }
+
+    pub fn pod(&self) -> Result<PodNetwork> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("berth{}-{number}", self.index);
+        let address = format!("100.64.{}.{number}", self.index);
+        let (bridge, outside) = (self.bridge(), format!("bv{}-{number}", self.index));
+        ip(&["netns", "add", &name])?;
+        let network = PodNetwork {
+            name: name.clone(),
+            address: address.clone(),
+        };
+        ip(&[
+            "link", "add", &outside, "type", "veth", "peer", "name", "eth0", "netns", &name,
+        ])?;
+        ip(&["link", "set", &outside, "master", &bridge, "up"])?;
+        ip(&[
+            "-n",
+            &name,
+            "addr",
+            "add",
+            &format!("{address}/24"),
+            "dev",
+            "eth0",
+        ])?;
+        ip(&["-n", &name, "link", "set", "eth0", "up"])?;
+        ip(&["-n", &name, "link", "set", "lo", "up"])?;
+        Ok(network)
+    }
+
+    fn bridge(&self) -> String {
+        format!("berth{}", self.index)
+    }
+
+    fn create(&self) -> Result<()> {
+        let bridge = self.bridge();
+        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        ip(&[
+            "addr",
+            "add",
+            &format!("{}/24", self.gateway()),
+            "dev",
+            &bridge,
+        ])?;
+        ip(&["link", "set", &bridge, "up"])
+    }
+
+    fn remove(&self) {
+        let mine = format!("berth{}-", self.index);
+        for entry in std::fs::read_dir("/run/netns")
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(&mine) {
+                let _ = ip(&["netns", "del", &name]);
+            }
+        }
+        // Absent at the first use.
+        let _ = ip(&["link", "del", &self.bridge()]);
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+impl PodNetwork {
+    pub fn file(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
+    }
+}
+
+impl Drop for PodNetwork {
+    fn drop(&mut self) {
+        let _ = ip(&["netns", "del", &self.name]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .context("failed to run ip (package iproute2)")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    bail!(
+        "ip {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    )
+}

@@ -1,0 +1,77 @@
+//! What the environment says about the components; `tests/env/up` prepares them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+/// Where the programs are and what to do with a finished cluster.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and helm.
+    pub programs: PathBuf,
+    /// Folder of the static binaries that images hold.
+    pub binaries: PathBuf,
+    /// Keep clusters and their logs.
+    pub keep: bool,
+    /// A newer API server for what old ones do not check, when `KUBEBUILDER_ASSETS` names one.
+    pub newer_programs: Option<PathBuf>,
+}
+
+impl Settings {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place where the environment is read"
+    )]
+    pub fn from_env() -> Self {
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let cache = var("BERTH_CACHE").map_or_else(
+            || PathBuf::from(var("HOME").unwrap_or_else(|| "/root".into())).join(".cache/berth"),
+            PathBuf::from,
+        );
+        let target =
+            var("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+        Self {
+            programs: cache.join("bin"),
+            binaries: var("BERTH_BINARIES").map_or_else(
+                || target.join("x86_64-unknown-linux-gnu/release"),
+                PathBuf::from,
+            ),
+            keep: var("KEEP").is_some(),
+            newer_programs: var("KUBEBUILDER_ASSETS").map(PathBuf::from),
+        }
+    }
+
+    /// A program of the environment, else the one of the machine.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let mut candidates = vec![self.programs.join(name)];
+        candidates.extend(
+            ["/usr/local/bin", "/usr/bin", "/usr/sbin"]
+                .iter()
+                .map(|folder| Path::new(folder).join(name)),
+        );
+        match candidates.iter().find(|path| path.is_file()) {
+            Some(path) => Ok(path.clone()),
+            None => bail!("{name} is missing; run tests/env/up, which installs it"),
+        }
+    }
+
+    /// A static binary of this repository.
+    pub fn binary(&self, name: &str) -> Result<PathBuf> {
+        let path = self.binaries.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        bail!(
+            "{} is missing; tests/run builds it, or name the folder in BERTH_BINARIES",
+            path.display()
+        )
+    }
+}
+
+/// The root of the working tree.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .to_path_buf()
+}

@@ -1,0 +1,3 @@
+//! Scenarios on a cluster of their own.
+
+mod harness;
