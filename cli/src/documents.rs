@@ -6,7 +6,7 @@ mod keys;
 mod manifests;
 mod source;
 
-pub(crate) use composed::{Remark, Resolved, read_one, resolve};
+pub(crate) use composed::{Remark, Resolved, compose_manifest, read_one, resolve};
 pub(crate) use keys::read_keys;
 pub(crate) use manifests::Manifests;
 pub(crate) use source::{Source, read_sources};

@@ -12,6 +12,7 @@ use compose::{Composed, Inputs, SecretContent};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Serialize;
 
+use super::manifests::{Manifest, Manifests};
 use super::{Documents, Source};
 
 /// A finding of `lint`, or what composing a RegistryConfig brought up.
@@ -74,22 +75,7 @@ pub(crate) fn resolve(
     match documents {
         Documents::Manifests(manifests) => {
             let manifest = manifests.select(name)?;
-            let inputs = Inputs {
-                secrets: manifests.secrets.clone(),
-                config_maps: manifests.config_maps.clone(),
-            };
-            let composed =
-                compose::compose_with_keys(&manifest.resource.spec, &inputs, folder, keys);
-            let mut composed = label(composed, &manifest.label, None);
-            let unknown = manifest
-                .unknown_fields
-                .iter()
-                .map(|path| unknown_field(&manifest.label, path));
-            match &mut composed {
-                Ok(resolved) => resolved.remarks.extend(unknown),
-                Err(remarks) => remarks.extend(unknown),
-            }
-            Ok(composed)
+            Ok(compose_manifest(manifests, manifest, folder, keys))
         }
         Documents::Plain(sources) => match sources.as_slice() {
             [source] => Ok(label(
@@ -104,6 +90,30 @@ pub(crate) fn resolve(
             ),
         },
     }
+}
+
+/// Composes one RegistryConfig with what stands beside it.
+pub(crate) fn compose_manifest(
+    manifests: &Manifests,
+    manifest: &Manifest,
+    folder: &str,
+    keys: &sops::AgeKeys,
+) -> Result<Resolved, Vec<Remark>> {
+    let inputs = Inputs {
+        secrets: manifests.secrets.clone(),
+        config_maps: manifests.config_maps.clone(),
+    };
+    let composed = compose::compose_with_keys(&manifest.resource.spec, &inputs, folder, keys);
+    let mut composed = label(composed, &manifest.label, None);
+    let unknown = manifest
+        .unknown_fields
+        .iter()
+        .map(|path| unknown_field(&manifest.label, path));
+    match &mut composed {
+        Ok(resolved) => resolved.remarks.extend(unknown),
+        Err(remarks) => remarks.extend(unknown),
+    }
+    composed
 }
 
 const PLAIN_NAME: &str = "registries";

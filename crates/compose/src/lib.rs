@@ -99,12 +99,8 @@ pub fn compose_with_keys(
         return Err(problems);
     }
     let text = registries::to_yaml(&merged.document);
-    let (lint_problems, lint_warnings) = findings::of(text.as_bytes(), &merged.origins);
-    if !lint_problems.is_empty() {
-        return Err(lint_problems);
-    }
     let mut files = merged.certificates;
-    files.insert(layout::DOCUMENT.to_owned(), text.into_bytes());
+    files.insert(layout::DOCUMENT.to_owned(), text.clone().into_bytes());
     let size: usize = files.values().map(Vec::len).sum();
     if size > LARGEST {
         return Err(vec![Problem::new(
@@ -113,6 +109,10 @@ pub fn compose_with_keys(
             format!("the files of a node take {size} bytes, a Secret holds {LARGEST}"),
             "remove registries or certificates that are not needed, or split the nodes between two RegistryConfigs",
         )]);
+    }
+    let (lint_problems, lint_warnings) = findings::of(text.as_bytes(), &merged.origins, folder);
+    if !lint_problems.is_empty() {
+        return Err(lint_problems);
     }
     merged.warnings.extend(lint_warnings);
     Ok(Composed {
