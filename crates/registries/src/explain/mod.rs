@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::document::Registries;
 use crate::image::{ImageError, ImageReference};
+use crate::mask::{redact_rewrite, redact_url};
 use crate::node::NodeOptions;
 use crate::render::{self, Rendering};
 use crate::rewrite::Rewrites;
@@ -64,7 +65,7 @@ pub struct Explanation {
 }
 
 /// One host that is asked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts about a host, each a line of an explanation"
@@ -94,6 +95,43 @@ pub struct Attempt {
     pub is_partial: bool,
     /// What the host gets to see when it asks who is there.
     pub credential: Credential,
+}
+
+impl Attempt {
+    /// The same for people to see: what a misplaced user name or password left in paths and names is masked.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        Self {
+            host: redact_url(&self.host),
+            path: redact_url(&self.path),
+            repositories: self
+                .repositories
+                .iter()
+                .map(|name| redact_url(name))
+                .collect(),
+            uncompilable_rewrites: self
+                .uncompilable_rewrites
+                .iter()
+                .map(|pattern| redact_rewrite(pattern))
+                .collect(),
+            ..self.clone()
+        }
+    }
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = self.redacted();
+        formatter
+            .debug_struct("Attempt")
+            .field("scheme", &shown.scheme)
+            .field("host", &shown.host)
+            .field("path", &shown.path)
+            .field("repositories", &shown.repositories)
+            .field("uncompilable_rewrites", &shown.uncompilable_rewrites)
+            .field("credential", &shown.credential)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a hosts.toml counts for nothing.

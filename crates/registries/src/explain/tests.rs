@@ -84,8 +84,8 @@ fn a_closed_default_endpoint_stays_closed_unless_configs_name_the_registry() {
 
 #[test]
 fn a_backslash_in_a_rewrite_voids_everything_about_a_registry() {
-    let document = r#"mirrors: {a.io: {endpoint: [m.io], rewrite: {'^x\.y': z}}}
-configs: {a.io: {tls: {insecure_skip_verify: true}}}"#;
+    let document = r"mirrors: {a.io: {endpoint: [m.io], rewrite: {'^x\.y': z}}}
+configs: {a.io: {tls: {insecure_skip_verify: true}}}";
     let explanation = pull_with(document, "a.io/x", &closed());
     let Some(HostsFileError::Toml(error)) = &explanation.unreadable else {
         panic!("{explanation:?}");
@@ -97,7 +97,7 @@ configs: {a.io: {tls: {insecure_skip_verify: true}}}"#;
 
 #[test]
 fn patterns_that_read_alike_once_escapes_are_gone_void_it_too() {
-    let document = r#"mirrors: {a.io: {endpoint: [m.io], rewrite: {'a': x, '\u0061': y}}}"#;
+    let document = r"mirrors: {a.io: {endpoint: [m.io], rewrite: {'a': x, '\u0061': y}}}";
     let explanation = pull(document, "a.io/x");
     let Some(HostsFileError::Toml(error)) = &explanation.unreadable else {
         panic!("{explanation:?}");

@@ -54,7 +54,9 @@ pub fn attempts(registries: &Registries, image: &str) -> Result<(Name, Vec<Attem
     let listed = mirror.iter().flat_map(|mirror| &mirror.endpoint);
     let addresses = listed.map(String::as_str).chain([name.registry.as_str()]);
     let endpoints = addresses.filter_map(|address| normalize(address).ok());
-    let rewrites = Rewrites::new(&rewrites_of(registries, &name.registry));
+    let rewrites = mirror
+        .map(|mirror| Rewrites::new(&mirror.rewrite))
+        .unwrap_or_default();
     let attempts = endpoints
         .map(|url| attempt(registries, &name, &rewrites, &url))
         .collect();
@@ -143,32 +145,103 @@ fn normalize(address: &str) -> Result<GoUrl, Option<UrlError>> {
     Ok(url)
 }
 
-/// The first key that exists decides, even if nothing is under it.
-fn mirror_of<'a>(registries: &'a Registries, registry: &str) -> Option<&'a Mirror> {
-    let mut keys = vec![registry.to_owned()];
-    if registry == DOCKER_HUB {
+/// The keys under which a host may stand; the first that exists decides, even if nothing is under it.
+fn keys(host: &str) -> Vec<String> {
+    let mut keys = vec![host.to_owned()];
+    if host == DOCKER_HUB {
         keys.push(DOCKER_HUB_KEY.to_owned());
-    } else if split_host_port(registry).is_none() {
-        keys.push(format!("{registry}:443"));
-        keys.push(format!("{registry}:80"));
+    } else if split_host_port(host).is_none() {
+        keys.push(format!("{host}:443"));
+        keys.push(format!("{host}:80"));
     }
     keys.push("*".to_owned());
+    keys
+}
+
+fn mirror_of<'a>(registries: &'a Registries, registry: &str) -> Option<&'a Mirror> {
+    let keys = keys(registry);
     keys.iter()
         .find_map(|key| registries.mirrors.get(key))?
         .as_ref()
 }
 
-fn rewrites_of(
-    registries: &Registries,
-    registry: &str,
-) -> std::collections::BTreeMap<String, String> {
-    mirror_of(registries, registry)
-        .map(|mirror| mirror.rewrite.clone())
-        .unwrap_or_default()
+fn config_of<'a>(registries: &'a Registries, host: &str) -> Option<&'a HostConfig> {
+    let keys = keys(host);
+    keys.iter()
+        .find_map(|key| registries.configs.get(key))?
+        .as_ref()
 }
 
-fn config_of<'a>(registries: &'a Registries, host: &str) -> Option<&'a HostConfig> {
-    let alias = (host == DOCKER_HUB).then_some(DOCKER_HUB_KEY);
-    let mut keys = [Some(host), alias, Some("*")].into_iter().flatten();
-    keys.find_map(|key| registries.configs.get(key))?.as_ref()
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Name, attempts};
+    use crate::parse;
+
+    fn pull(document: &str, image: &str) -> Vec<Attempt> {
+        attempts(&parse(document.as_bytes()).unwrap(), image)
+            .unwrap()
+            .1
+    }
+
+    #[test]
+    fn names_are_read_as_go_containerregistry_reads_them() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let table = [
+            (
+                "busybox",
+                "index.docker.io/library/busybox:latest".to_owned(),
+            ),
+            ("docker.io/a/b", "index.docker.io/a/b:latest".to_owned()),
+            ("localhost/ab", "localhost/ab:latest".to_owned()),
+            ("r.io:5000/ab:1", "r.io:5000/ab:1".to_owned()),
+            ("r.io:5000/ab", "r.io:5000/ab:latest".to_owned()),
+            ("Upper/ab", String::new()),
+            ("r.io/a", String::new()),
+            ("r.io/ab:é", String::new()),
+            ("r.io/ab@sha256:a", String::new()),
+            ("", String::new()),
+        ];
+        for (name, expected) in table {
+            let normalized = Name::parse(name)
+                .map(|name| name.normalized())
+                .unwrap_or_default();
+            assert_eq!(normalized, expected, "{name}");
+        }
+        let both = Name::parse(&format!("r.io/ab:1@{digest}")).unwrap();
+        assert_eq!(both.normalized(), format!("r.io/ab@{digest}"));
+    }
+
+    #[test]
+    fn settings_under_the_wildcard_apply_where_nothing_nearer_exists() {
+        let document =
+            "configs: {'*': {auth: {username: w}, tls: {insecure_skip_verify: true}}, m.io: }
+mirrors: {r.io: {endpoint: [m.io, n.io]}}";
+        let pulls = pull(document, "r.io/ab");
+        let found: Vec<_> = pulls
+            .iter()
+            .map(|pull| (pull.auth.is_some(), pull.skip_verify))
+            .collect();
+        assert_eq!(found, [(false, false), (true, true), (true, true)]);
+    }
+
+    #[test]
+    fn rewrites_spare_the_registry_itself_and_must_give_a_name() {
+        let document = "mirrors: {r.io: {endpoint: [m.io], rewrite: {'^ab': REPLACED}}}";
+        for (replacement, expected) in [("x/y", "x/y"), ("X", "ab"), ("", "ab")] {
+            let pulls = pull(
+                &document.replace("REPLACED", &format!("'{replacement}'")),
+                "r.io/ab",
+            );
+            assert_eq!(pulls[0].repositories, [expected]);
+            assert_eq!(pulls[1].repositories, ["ab"]);
+            assert!(pulls[1].is_default);
+        }
+    }
+
+    #[test]
+    fn half_a_certificate_pair_voids_the_tls_settings() {
+        let document = "configs: {r.io: {tls: {cert_file: /c, insecure_skip_verify: true}}}";
+        let pulls = pull(document, "r.io/ab");
+        assert!(pulls[0].is_half_pair && !pulls[0].skip_verify);
+    }
 }
