@@ -24,7 +24,7 @@ pub(crate) enum Documents {
 
 impl Documents {
     /// Reads files and folders; either all are manifests or all are plain.
-    pub fn read(paths: &[PathBuf], keys: &sops::AgeKeys) -> Result<Self> {
+    pub(crate) fn read(paths: &[PathBuf], keys: &sops::AgeKeys) -> Result<Self> {
         let mut plain = Vec::new();
         let mut manifests = Manifests::default();
         let mut any_manifest = false;

@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub fn findings_if(found: bool) -> Self {
+    pub(crate) fn findings_if(found: bool) -> Self {
         if found { Self::Findings } else { Self::Clean }
     }
 }
@@ -36,7 +36,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         Self {
             data: Box::new(io::stdout()),
             talk: Box::new(io::stderr()),
@@ -44,23 +44,23 @@ impl Streams {
     }
 
     /// Prints a line of data. A reader that went away (`| head`) is not an error.
-    pub fn data(&mut self, line: impl AsRef<str>) -> io::Result<()> {
+    pub(crate) fn data(&mut self, line: impl AsRef<str>) -> io::Result<()> {
         quiet_when_closed(writeln!(self.data, "{}", line.as_ref()))
     }
 
     /// Prints data as JSON, indented.
-    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(value)?;
         self.data(text)
     }
 
     /// Prints a line for people.
-    pub fn talk(&mut self, line: impl AsRef<str>) -> io::Result<()> {
+    pub(crate) fn talk(&mut self, line: impl AsRef<str>) -> io::Result<()> {
         quiet_when_closed(writeln!(self.talk, "{}", line.as_ref()))
     }
 
     /// Prints an error with its causes in one line.
-    pub fn error(&mut self, error: &anyhow::Error) {
+    pub(crate) fn error(&mut self, error: &anyhow::Error) {
         // Nobody is left to tell when standard error is gone.
         let _ = writeln!(self.talk, "error: {error:#}");
     }

@@ -37,7 +37,7 @@ fn as_text(found: &Changes, streams: &mut Streams) -> Result<()> {
         }
         Effect::None => streams.data("none: both say the same")?,
         Effect::Hot => {
-            streams.data("hot: takes effect at the next pull once certs.d is written")?
+            streams.data("hot: takes effect at the next pull once certs.d is written")?;
         }
         Effect::Restart(reasons) => {
             for reason in reasons {

@@ -31,12 +31,12 @@ pub(crate) struct Remark {
 }
 
 impl Remark {
-    pub fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         self.severity == "error"
     }
 
     /// For people: place first, as compilers have it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let place = match (self.line, self.column) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.file),
             (Some(line), None) => format!("{}:{line}", self.file),

@@ -26,7 +26,7 @@ pub(crate) struct Manifest {
 
 impl Manifests {
     /// Adds every document of a file; kinds that Berth does not read are left alone.
-    pub fn add(&mut self, source: &Source) -> Result<()> {
+    pub(crate) fn add(&mut self, source: &Source) -> Result<()> {
         for document in documents_of(source)? {
             match document.get("kind").and_then(Value::as_str) {
                 Some("RegistryConfig") => self.add_registry_config(source, document)?,
@@ -39,7 +39,7 @@ impl Manifests {
     }
 
     /// The RegistryConfig that the caller named, or the only one.
-    pub fn select(&self, name: Option<&str>) -> Result<&Manifest> {
+    pub(crate) fn select(&self, name: Option<&str>) -> Result<&Manifest> {
         let found: Vec<&Manifest> = self
             .registry_configs
             .iter()

@@ -2,7 +2,10 @@
 
 mod chart;
 mod chart_values;
+mod cli_reference;
 mod crds;
+mod lint_reference;
+mod resource_reference;
 
 /// A generated file.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +18,13 @@ pub(crate) struct File {
 
 /// Every generated file of the repository.
 pub(crate) fn all() -> anyhow::Result<Vec<File>> {
-    let generators = [crds::files, chart::files];
+    let generators = [
+        crds::files,
+        chart::files,
+        cli_reference::files,
+        lint_reference::files,
+        resource_reference::files,
+    ];
     let mut files = Vec::new();
     for generate in generators {
         files.extend(generate()?);
