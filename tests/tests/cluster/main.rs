@@ -1,3 +1,4 @@
 //! Scenarios on a cluster of their own.
 
 mod harness;
+mod schema;

@@ -1,0 +1,58 @@
+# The recipes that people and the build server run.
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+export BERTH_CACHE := env("BERTH_CACHE", env("HOME") / ".cache/berth")
+export BERTH_BINARIES := env("BERTH_BINARIES", target / "x86_64-unknown-linux-gnu/release")
+static := "RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target x86_64-unknown-linux-gnu"
+
+# formatting, generated files, lints
+check:
+    cargo fmt --all --check
+    cargo xtask generate --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# everything that needs no cluster
+test:
+    cargo test --locked --workspace --exclude e2e
+
+# the schema and the rights, on a real API server
+test-api: binaries
+    cargo build --locked -p e2e --bins
+    cargo test --locked -p e2e -- --test-threads=2 --skip cel_rules schema:: rights::
+
+# the scenarios on clusters
+test-e2e: binaries
+    cargo build --locked -p e2e --bins
+    cargo test --locked -p e2e -- --test-threads=2 --skip cel_rules
+
+# licences, advisories, sources
+deny:
+    cargo deny check
+
+# the chart, linted and rendered
+chart:
+    "$BERTH_CACHE/bin/helm" lint charts/berth
+    "$BERTH_CACHE/bin/helm" template berth charts/berth >/dev/null
+
+# static binaries of all processes
+binaries:
+    {{static}} -p node-writer
+    {{static}} -p berth-operator -p berth-cli
+
+# the final images, from the static binaries
+image: binaries
+    docker build --target operator -t berth-operator .
+    docker build --target node-writer -t berth-node-writer .
+    docker build --target berth -t berth .
+
+# CRDs, chart schema and README, references
+generate:
+    cargo xtask generate
+
+# the figures of docs/performance.md
+bench: binaries
+    cargo run --locked --release -p benches
+
+# all of it, in the order of the build server
+ci:
+    tests/run
