@@ -4,3 +4,4 @@ pub(crate) mod net;
 pub(crate) mod path;
 pub(crate) mod quote;
 pub(crate) mod url;
+mod url_escape;

@@ -3,7 +3,9 @@
 //! A pattern is parsed as Go parses it and printed anew for the `regex` crate, so that a pattern either means
 //! the same in both or is refused.
 
+mod bracket;
 mod class;
+mod count;
 mod escape;
 mod names;
 mod node;

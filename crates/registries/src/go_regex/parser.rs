@@ -3,12 +3,10 @@
 use regex_syntax::hir::ClassUnicode;
 
 use super::class;
-use super::names;
+use super::count::{MOST_COPIES, checked_count, count};
 use super::node::{Kind, Node, Repeat};
 use super::{GoRefusal, Parsed};
 
-/// Go's limit for counts and for products of nested counts.
-const MOST_COPIES: u32 = 1_000;
 /// Go's limit for nesting.
 const MOST_LEVELS: u32 = 1_000;
 /// Go's limit for the compiled size, in instructions.
@@ -16,15 +14,15 @@ const LARGEST: u64 = (128 << 20) / 40;
 
 /// What `(?imsU)` switches.
 #[derive(Clone, Copy, Default)]
-struct Flags(u8);
+pub(super) struct Flags(u8);
 
 impl Flags {
-    const FOLD_CASE: u8 = 1;
+    pub(super) const FOLD_CASE: u8 = 1;
     const MULTI_LINE: u8 = 2;
     const DOT_NEWLINE: u8 = 4;
     const NON_GREEDY: u8 = 8;
 
-    fn has(self, flag: u8) -> bool {
+    pub(super) fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }
 
@@ -69,14 +67,14 @@ impl Group {
 }
 
 pub(super) struct Parser<'a> {
-    rest: &'a str,
-    flags: Flags,
+    pub(super) rest: &'a str,
+    pub(super) flags: Flags,
     outer: Vec<Group>,
     current: Group,
     names: Vec<Option<String>>,
 }
 
-type Outcome<T> = Result<T, GoRefusal>;
+pub(super) type Outcome<T> = Result<T, GoRefusal>;
 
 /// Reads a whole expression.
 pub(super) fn parse(pattern: &str) -> Outcome<Parsed> {
@@ -163,7 +161,7 @@ impl Parser<'_> {
         self.repeat(min, max, true, after_repeat).map(|()| true)
     }
 
-    fn advance(&mut self, bytes: usize) {
+    pub(super) fn advance(&mut self, bytes: usize) {
         self.rest = &self.rest[bytes..];
     }
 
@@ -310,7 +308,7 @@ impl Parser<'_> {
         self.push(Node::leaf(kind))
     }
 
-    fn push_class(&mut self, class: ClassUnicode) -> Outcome<()> {
+    pub(super) fn push_class(&mut self, class: ClassUnicode) -> Outcome<()> {
         self.push(Node::leaf(Kind::Class(class)))
     }
 
@@ -324,159 +322,9 @@ impl Parser<'_> {
             .try_for_each(|character| self.literal(character))
     }
 
-    /// `\pL`, `\p{Greek}`, `\P{^Greek}`, `\d` and the like, inside and outside brackets.
-    fn class_escape(&mut self) -> Outcome<Option<ClassUnicode>> {
-        let Some(letter) = self
-            .rest
-            .strip_prefix('\\')
-            .and_then(|rest| rest.chars().next())
-        else {
-            return Ok(None);
-        };
-        if let Some(class) = class::perl(letter, self.flags.has(Flags::FOLD_CASE)) {
-            self.advance(2);
-            return Ok(Some(class));
-        }
-        if !matches!(letter, 'p' | 'P') {
-            return Ok(None);
-        }
-        let after = &self.rest[2..];
-        let first = after.chars().next().ok_or(GoRefusal::ClassRange)?;
-        let (name, length) = if first == '{' {
-            let end = after.find('}').ok_or(GoRefusal::ClassRange)?;
-            (&after[1..end], end + 1)
-        } else {
-            (&after[..first.len_utf8()], first.len_utf8())
-        };
-        let (name, inverted) = match name.strip_prefix('^') {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        let mut class = names::named(name).ok_or(GoRefusal::ClassRange)?;
-        if self.flags.has(Flags::FOLD_CASE) {
-            class::fold(&mut class);
-        }
-        if inverted != (letter == 'P') {
-            class.negate();
-        }
-        self.advance(2 + length);
-        Ok(Some(class))
-    }
-
-    fn character_escape(&mut self) -> Outcome<u32> {
+    pub(super) fn character_escape(&mut self) -> Outcome<u32> {
         let (character, length) = super::escape::character(self.rest)?;
         self.advance(length);
         Ok(character)
     }
-
-    fn bracket(&mut self) -> Outcome<()> {
-        self.advance(1);
-        let negated = self.rest.starts_with('^');
-        if negated {
-            self.advance(1);
-        }
-        let mut class = ClassUnicode::empty();
-        let mut first = true;
-        while first || !self.rest.starts_with(']') {
-            first = false;
-            if self.rest.is_empty() {
-                return Err(GoRefusal::MissingBracket);
-            }
-            if let Some(group) = self.posix_group()? {
-                class.union(&group);
-            } else if let Some(group) = self.class_escape()? {
-                class.union(&group);
-            } else {
-                class.union(&self.bracket_range()?);
-            }
-        }
-        self.advance(1);
-        if negated {
-            class.negate();
-        }
-        self.push_class(class)
-    }
-
-    fn posix_group(&mut self) -> Outcome<Option<ClassUnicode>> {
-        let Some(after) = self.rest.strip_prefix("[:") else {
-            return Ok(None);
-        };
-        let Some(end) = after.find(":]") else {
-            return Ok(None);
-        };
-        let class = class::posix(&after[..end], self.flags.has(Flags::FOLD_CASE))
-            .ok_or(GoRefusal::ClassRange)?;
-        self.advance(2 + end + 2);
-        Ok(Some(class))
-    }
-
-    fn bracket_range(&mut self) -> Outcome<ClassUnicode> {
-        let low = self.bracket_character()?;
-        let mut high = low;
-        let after = self.rest.strip_prefix('-');
-        if after.is_some_and(|after| !after.is_empty() && !after.starts_with(']')) {
-            self.advance(1);
-            high = self.bracket_character()?;
-        }
-        if high < low {
-            return Err(GoRefusal::ClassRange);
-        }
-        let mut class = class::range(low, high);
-        if self.flags.has(Flags::FOLD_CASE) {
-            class::fold(&mut class);
-        }
-        Ok(class)
-    }
-
-    fn bracket_character(&mut self) -> Outcome<u32> {
-        match self.rest.chars().next() {
-            None => Err(GoRefusal::MissingBracket),
-            Some('\\') => self.character_escape(),
-            Some(character) => {
-                self.advance(character.len_utf8());
-                Ok(u32::from(character))
-            }
-        }
-    }
-}
-
-/// A count too large to be read.
-const OVERFLOW: u64 = u64::MAX;
-
-/// Reads `{n}`, `{n,}` or `{n,m}`: the two numbers and the length; anything else is literal text.
-fn count(text: &str) -> Option<(u64, Option<u64>, usize)> {
-    let (min, rest) = number(text.strip_prefix('{')?)?;
-    let (max, rest) = match rest.strip_prefix(',') {
-        None => (Some(min), rest),
-        Some(rest) if rest.starts_with('}') => (None, rest),
-        Some(rest) => {
-            let (max, rest) = number(rest)?;
-            (Some(max), rest)
-        }
-    };
-    let rest = rest.strip_prefix('}')?;
-    Some((min, max, text.len() - rest.len()))
-}
-
-fn number(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 || (digits > 1 && text.starts_with('0')) {
-        return None;
-    }
-    let (number, rest) = text.split_at(digits);
-    Some((number.parse().unwrap_or(OVERFLOW), rest))
-}
-
-fn checked_count(min: u64, max: Option<u64>) -> Outcome<(u32, Option<u32>)> {
-    let within = |number: u64| {
-        u32::try_from(number)
-            .ok()
-            .filter(|number| *number <= MOST_COPIES)
-            .ok_or(GoRefusal::RepeatSize)
-    };
-    let (min, max) = (within(min)?, max.map(within).transpose()?);
-    if max.is_some_and(|max| max < min) {
-        return Err(GoRefusal::RepeatSize);
-    }
-    Ok((min, max))
 }
