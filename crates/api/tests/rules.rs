@@ -77,6 +77,17 @@ fn accepts_a_whole_document() {
 }
 
 #[test]
+fn accepts_the_examples() {
+    for example in [
+        include_str!("../../../examples/registryconfig.yaml"),
+        include_str!("../../../examples/sops/registryconfig.yaml"),
+    ] {
+        let manifest: Value = serde_yaml::from_str(example).unwrap();
+        accepts(&serde_json::to_string(&manifest["spec"]).unwrap());
+    }
+}
+
+#[test]
 fn accepts_null_wherever_registries_yaml_has_it() {
     accepts("{nodeSelector: {}, registries: {mirrors: null, configs: null}}");
     accepts(&mirror("null"));
