@@ -70,7 +70,13 @@ seccompProfile:
 
 {{- define "berth.operatorEnv" -}}
 - name: BERTH_NAMESPACE
-  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-- name: BERTH_IDENTITY
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: BERTH_CHART_MANIFESTS
+  value: {{ include "berth.fullname" . }}-manifests
+- name: BERTH_LOG_FORMAT
+  value: {{ .Values.operator.logFormat }}
+- name: BERTH_LOG_LEVEL
+  value: {{ .Values.operator.logLevel | quote }}
 {{- end }}

@@ -126,6 +126,10 @@ struct NodeWriter {
     log_level: String,
     /// Only for hosts whose security module refuses an unprivileged container the folder.
     privileged: bool,
+    /// Tolerations of its pods: by default every node that a RegistryConfig selects, whatever its taints.
+    tolerations: Vec<AnyMap>,
+    /// priorityClassName of its pods; empty for none.
+    priority_class_name: String,
     /// Resources of its container.
     resources: AnyMap,
 }
