@@ -62,7 +62,7 @@ fn as_text(explanation: &Explanation, label: &str, streams: &mut Streams) -> Res
             return Ok(());
         }
     };
-    for (index, attempt) in attempts.iter().enumerate() {
+    for (index, attempt) in attempts.iter().map(Attempt::redacted).enumerate() {
         let scheme = if attempt.https_then_http {
             "https, then http"
         } else {
@@ -83,7 +83,7 @@ fn as_text(explanation: &Explanation, label: &str, streams: &mut Streams) -> Res
             "   credential  {}",
             credential(&attempt.credential)
         ))?;
-        streams.data(format!("   connection  {scheme}{}", tls(attempt)))?;
+        streams.data(format!("   connection  {scheme}{}", tls(&attempt)))?;
         for pattern in &attempt.uncompilable_rewrites {
             streams.data(format!(
                 "   skipped     rewrite {}",
@@ -137,7 +137,7 @@ fn as_json(explanation: &Explanation) -> Value {
     let attempts = explanation
         .attempts
         .as_ref()
-        .map(|attempts| attempts.iter().map(attempt_as_json).collect::<Vec<_>>());
+        .map(|attempts| attempts.iter().map(|attempt| attempt_as_json(&attempt.redacted())).collect::<Vec<_>>());
     json!({
         "image": explanation.image.normalized(),
         "hostsDirectory": explanation.hosts_dir.as_deref().map(redact_key),

@@ -94,7 +94,7 @@ fn redact_port(location: &str) -> String {
         return location.to_owned();
     };
     let is_address = authority.parse::<Ipv6Addr>().is_ok() || port.ends_with(']');
-    if is_address || port.chars().all(|c| c.is_ascii_digit()) {
+    if is_address || port.is_empty() || port.parse::<u16>().is_ok() {
         return location.to_owned();
     }
     format!("{host}:{REDACTED}{path}")
@@ -139,6 +139,7 @@ mod tests {
                 "https://m.example.com#<REDACTED>",
             ),
             ("https://user:password", "https://user:<REDACTED>"),
+            ("https://user:123456", "https://user:<REDACTED>"),
             ("https://[fd00::1]:5000/v2", "https://[fd00::1]:5000/v2"),
             ("[fd00::1]", "[fd00::1]"),
             ("fd00::ab", "fd00::ab"),

@@ -2,15 +2,26 @@
 
 use crate::decode::decode;
 use crate::error::ParseError;
+use crate::mask::redact_key;
 use crate::yaml::tree::Tree;
 
 /// A setting of a host that stands in a document as null.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum NullUnit {
     /// `configs.<key>.auth`.
     Auth(String),
     /// `configs.<key>.tls`.
     Tls(String),
+}
+
+impl std::fmt::Debug for NullUnit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, key) = match self {
+            Self::Auth(key) => ("Auth", key),
+            Self::Tls(key) => ("Tls", key),
+        };
+        formatter.debug_tuple(name).field(&redact_key(key)).finish()
+    }
 }
 
 /// The settings that a document names without giving a value. To k3s they are absent; to whoever lays one document

@@ -186,13 +186,12 @@ impl<'t> Outline<'t> {
         };
         let hidden = (name != key).then(|| Zeroizing::new(key.to_owned()));
         self.path.push(step);
-        let result = self.value(
-            &format!("{}:", show_name(&name)),
-            hidden,
-            value,
-            child,
-            level,
-        );
+        let start = if is_merge {
+            "<<:".to_owned()
+        } else {
+            format!("{}:", show_name(&name))
+        };
+        let result = self.value(&start, hidden, value, child, level);
         self.path.pop();
         result
     }
@@ -380,8 +379,9 @@ fn show_name(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
-    if plain || name == REDACTED || name == "<<" {
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && scalar::is_text(name);
+    if plain || name == REDACTED {
         name.to_owned()
     } else {
         quote(name)

@@ -56,6 +56,11 @@ pub(crate) fn is_merge_key(scalar: &Scalar) -> bool {
     scalar.text.as_str() == "<<" && (scalar.plain || scalar.tag.as_deref() == Some("!!merge"))
 }
 
+/// Whether a text needs no quotes to be read as text.
+pub(crate) fn is_text(text: &str) -> bool {
+    matches!(untagged(text), Value::Text(_))
+}
+
 fn untagged(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
