@@ -54,18 +54,18 @@ impl Pass {
 pub(crate) fn restore(settings: &Settings) -> Result<(), Failure> {
     let found = find(&settings.folder)?;
     let actions = decide_restore(&found);
-    let (node, revision) = (&settings.node, &settings.revision);
+    let (node, revision) = (settings.node.as_deref(), &settings.revision);
     let old = found.document.as_ref().map(|file| file.bytes.expose());
     match &found.original {
         Original::Unrecorded => tracing::info!(
-            node.name = %node, config.revision = %revision,
+            node.name = node, config.revision = %revision,
             "Nothing to restore: this node was never written to"
         ),
         Original::Document(original) if old != Some(original.expose()) => {
             tell(old, original.expose(), &document_path(settings)).log(settings);
         }
         Original::Absent if old.is_some() => tracing::info!(
-            node.name = %node, config.revision = %revision,
+            node.name = node, config.revision = %revision,
             "Removing {}: this node had none before", document_path(settings)
         ),
         Original::Document(_) | Original::Absent => {}
@@ -80,7 +80,7 @@ pub(crate) fn document_path(settings: &Settings) -> String {
 }
 
 fn log_done(settings: &Settings, actions: &[Action]) {
-    let (node, revision) = (&settings.node, &settings.revision);
+    let (node, revision) = (settings.node.as_deref(), &settings.revision);
     for action in actions {
         let at = action.at();
         let path = if at.own {
@@ -90,17 +90,17 @@ fn log_done(settings: &Settings, actions: &[Action]) {
         };
         let path = path.join(&at.name);
         let done = match action {
-            Action::Write(..) => "Wrote",
+            Action::Write(..) | Action::Link { .. } => "Wrote",
             Action::Restrict(_) => "Restricted to its owner:",
             Action::Remove(_) => "Removed",
         };
         if at.is_document() {
-            tracing::info!(node.name = %node, config.revision = %revision, "{done} {}", path.display());
+            tracing::info!(node.name = node, config.revision = %revision, "{done} {}", path.display());
         } else {
-            tracing::debug!(node.name = %node, config.revision = %revision, "{done} {}", path.display());
+            tracing::debug!(node.name = node, config.revision = %revision, "{done} {}", path.display());
         }
     }
     if actions.is_empty() {
-        tracing::info!(node.name = %node, config.revision = %revision, "No configuration changes detected");
+        tracing::info!(node.name = node, config.revision = %revision, "No configuration changes detected");
     }
 }

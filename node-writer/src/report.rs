@@ -17,7 +17,7 @@ pub(crate) fn report(settings: &Settings, failure: &Failure) {
         revision: settings.revision.clone(),
     };
     tracing::error!(
-        node.name = %settings.node,
+        node.name = settings.node.as_deref(),
         config.revision = %settings.revision,
         reason = report.reason.as_str(),
         "{}", report.message

@@ -101,7 +101,7 @@ impl Keeper<'_> {
         }
         let (path, file) = (document_path(self.settings), pass.found.document.as_ref());
         tracing::warn!(
-            node.name = %self.settings.node,
+            node.name = self.settings.node.as_deref(),
             config.revision = %self.settings.revision,
             file.exists = file.is_some(),
             file.uid = file.map(|file| file.uid),
@@ -156,7 +156,7 @@ fn record(settings: &Settings) -> Result<(), Failure> {
     let _ownership = take(settings)?;
     carry_out(&settings.folder, &decide_record(&find(&settings.folder)?))?;
     tracing::info!(
-        node.name = %settings.node, config.revision = %settings.revision,
+        node.name = settings.node.as_deref(), config.revision = %settings.revision,
         "Recorded what {} was, wrote nothing else", document_path(settings)
     );
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     pub(crate) goal: Goal,
     pub(crate) folder: PathBuf,
     pub(crate) revision: String,
-    pub(crate) node: String,
+    pub(crate) node: Option<String>,
     pub(crate) termination_log: PathBuf,
     pub(crate) log_format: Format,
 }
@@ -86,8 +86,8 @@ struct Flags {
     #[arg(long, env = "BERTH_LOG_LEVEL", default_value = "info")]
     log_level: Filter,
     /// Name of the node, for logs.
-    #[arg(long, env = "NODE_NAME", default_value = "", hide = true)]
-    node_name: String,
+    #[arg(long, env = "NODE_NAME", hide = true)]
+    node_name: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -67,22 +67,22 @@ impl Story {
             let _ = std::io::stderr().lock().write_all(self.text().as_bytes());
             return;
         }
-        let (node, revision) = (&settings.node, &settings.revision);
+        let (node, revision) = (settings.node.as_deref(), &settings.revision);
         match self {
             Self::New { preview } => tracing::info!(
-                node.name = %node, config.revision = %revision, preview,
+                node.name = node, config.revision = %revision, preview,
                 "Creating new registries configuration file"
             ),
             Self::Changed { diff } => tracing::info!(
-                node.name = %node, config.revision = %revision, diff,
+                node.name = node, config.revision = %revision, diff,
                 "Configuration changes detected"
             ),
             Self::SameMeaning => tracing::info!(
-                node.name = %node, config.revision = %revision,
+                node.name = node, config.revision = %revision,
                 "Only comments, order or layout differ"
             ),
             Self::Unreadable => tracing::info!(
-                node.name = %node, config.revision = %revision,
+                node.name = node, config.revision = %revision,
                 "A configuration is not readable as YAML and not shown"
             ),
         }

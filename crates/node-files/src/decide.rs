@@ -48,6 +48,12 @@ impl At {
 pub enum Action {
     /// Replace the file whole, or create it: mode 0600, all or nothing.
     Write(At, HiddenBytes),
+    /// Give a file that is safe on disk a second name, which spares writing it again; a copy where that cannot be.
+    Link {
+        from: At,
+        to: At,
+        bytes: HiddenBytes,
+    },
     /// Take the file away from everybody but its owner.
     Restrict(At),
     Remove(At),
@@ -56,7 +62,10 @@ pub enum Action {
 impl Action {
     pub fn at(&self) -> &At {
         match self {
-            Self::Write(at, _) | Self::Restrict(at) | Self::Remove(at) => at,
+            Self::Write(at, _)
+            | Self::Link { to: at, .. }
+            | Self::Restrict(at)
+            | Self::Remove(at) => at,
         }
     }
 
@@ -67,6 +76,7 @@ impl Action {
                 at.is_document() || crate::layout::is_pem_file_name(&at.name)
             }
             Self::Remove(at) => at.is_document(),
+            Self::Link { .. } => false,
         }
     }
 }
@@ -83,7 +93,7 @@ pub fn decide(wanted: &Wanted, found: &Found) -> Vec<Action> {
     if let (Some(Action::Write(..)), Some(old)) = (&document, &found.document)
         && old.bytes != wanted.document
     {
-        actions.push(Action::Write(At::own(PREVIOUS), old.bytes.clone()));
+        actions.push(keep_previous(found, old));
     }
     actions.extend(document);
     let unused = found
@@ -159,6 +169,26 @@ fn record_missing_original(found: &Found) -> Option<Action> {
             HiddenBytes::default(),
         )),
         _ => None,
+    }
+}
+
+/// Not the document itself where others may read it: both names are one file.
+fn keep_previous(found: &Found, old: &FoundFile) -> Action {
+    let (to, bytes) = (At::own(PREVIOUS), old.bytes.clone());
+    if old.ours && old.is_restricted() {
+        Action::Link {
+            from: At::document(),
+            to,
+            bytes,
+        }
+    } else if found.original == Original::Unrecorded {
+        Action::Link {
+            from: At::own(ORIGINAL),
+            to,
+            bytes,
+        }
+    } else {
+        Action::Write(to, bytes)
     }
 }
 

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, fchmod, fsync, linkat, mkdirat, openat, renameat, unlinkat,
+};
 use rustix::io::{Errno, write};
 
 use crate::decide::{Action, At, temporary_name};
@@ -45,6 +47,7 @@ pub fn carry_out(folder: &Path, actions: &[Action]) -> Result<()> {
         }
         match action {
             Action::Write(at, bytes) => folders.replace(at, bytes)?,
+            Action::Link { from, to, bytes } => folders.link(from, to, bytes)?,
             Action::Restrict(at) => folders.restrict(at)?,
             Action::Remove(at) => folders.remove(at)?,
         }
@@ -135,7 +138,41 @@ impl Folders {
         // The mode given to open(2) passes through the umask.
         fchmod(&file, FILE_MODE)
             .map_err(|errno| self.failed("change the mode of", temporary, errno))?;
+        if bytes.expose().is_empty() {
+            // All there is of it stands in the folder, which is synced later.
+            return Ok(());
+        }
         fsync(&file).map_err(|errno| self.failed("sync", temporary, errno))
+    }
+
+    /// A file system without hard links, or a rule against them, gets a copy.
+    fn link(&self, from: &At, to: &At, bytes: &HiddenBytes) -> Result<()> {
+        let temporary = temporary_name(&to.name);
+        let make = || {
+            linkat(
+                self.fd(from),
+                &from.name,
+                self.fd(to),
+                &temporary,
+                AtFlags::empty(),
+            )
+        };
+        let linked = match make() {
+            Err(Errno::EXIST) => {
+                unlinkat(self.fd(to), &temporary, AtFlags::empty()).and_then(|()| make())
+            }
+            linked => linked,
+        };
+        if linked.is_err() {
+            return self.replace(to, bytes);
+        }
+        renameat(self.fd(to), &temporary, self.fd(to), &to.name)
+            .map_err(|errno| self.failed("replace", to, errno))?;
+        // Renaming a file over another name of itself leaves both.
+        self.remove(&At {
+            own: to.own,
+            name: temporary,
+        })
     }
 
     fn restrict(&self, at: &At) -> Result<()> {

@@ -36,7 +36,9 @@ fn model(mut found: Found, actions: &[Action]) -> Found {
         let at = action.at().clone();
         found.leftovers.retain(|leftover| *leftover != at);
         match action {
-            Action::Write(_, bytes) => put(&mut found, &at, Some(bytes)),
+            Action::Write(_, bytes) | Action::Link { bytes, .. } => {
+                put(&mut found, &at, Some(bytes));
+            }
             Action::Remove(_) => put(&mut found, &at, None),
             Action::Restrict(_) => {
                 let place = if at.is_document() {
@@ -85,6 +87,8 @@ fn names(actions: &[Action]) -> Vec<String> {
         .map(|action| {
             let verb = match action {
                 Action::Write(..) => "write",
+                Action::Link { from, .. } if from.is_document() => "link registries.yaml to",
+                Action::Link { .. } => "link original to",
                 Action::Restrict(_) => "restrict",
                 Action::Remove(_) => "remove",
             };
@@ -110,7 +114,7 @@ fn the_first_write_records_what_was_there() {
     let expected = [
         "write berth/original.yaml",
         "write berth/00000000000000bb.client.pem",
-        "write berth/previous.yaml",
+        "link registries.yaml to berth/previous.yaml",
         "write registries.yaml",
     ];
     assert_eq!(names(&actions), expected);
@@ -131,7 +135,7 @@ fn certificate_files_come_before_the_document_and_unused_ones_go_after_it() {
     };
     let expected = [
         "write berth/00000000000000bb.client.pem",
-        "write berth/previous.yaml",
+        "link registries.yaml to berth/previous.yaml",
         "write registries.yaml",
         "remove berth/00000000000000aa.ca.crt",
     ];
@@ -166,6 +170,31 @@ fn a_file_that_is_equal_is_left_alone_but_for_its_mode_and_owner() {
         ..at_wanted
     };
     assert_eq!(names(&decide(&wanted, &theirs)), ["write registries.yaml"]);
+}
+
+#[test]
+fn a_file_that_others_may_read_is_kept_under_a_name_of_its_own() {
+    let open = Some(FoundFile {
+        mode: 0o644,
+        ..file("theirs")
+    });
+    let first = Found {
+        document: open.clone(),
+        ..Found::default()
+    };
+    let expected = [
+        "write berth/original.yaml",
+        "link original to berth/previous.yaml",
+        "write registries.yaml",
+    ];
+    assert_eq!(names(&decide(&wanted("ours", &[]), &first)), expected);
+    let later = Found {
+        document: open,
+        original: Original::Absent,
+        ..Found::default()
+    };
+    let expected = ["write berth/previous.yaml", "write registries.yaml"];
+    assert_eq!(names(&decide(&wanted("ours", &[]), &later)), expected);
 }
 
 #[test]

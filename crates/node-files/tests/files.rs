@@ -87,6 +87,19 @@ fn each_change_keeps_the_file_before_it_and_the_first_one_for_good() {
 }
 
 #[test]
+fn a_previous_file_that_is_still_the_document_leaves_no_leftover() {
+    let (_root, folder) = node();
+    converge(&wanted("a"), &folder);
+    let previous = folder.join(OWN_FOLDER).join(PREVIOUS);
+    // As a kill between the link and the new document leaves it.
+    fs::hard_link(folder.join(DOCUMENT), &previous).unwrap();
+    converge(&wanted("b"), &folder);
+    assert_eq!(fs::read(&previous).unwrap(), b"a");
+    assert_eq!(fs::read(folder.join(DOCUMENT)).unwrap(), b"b");
+    assert_eq!(find(&folder).unwrap().leftovers, []);
+}
+
+#[test]
 fn a_restore_leaves_the_folder_as_it_was_before_us() {
     for original in [None, Some("theirs")] {
         let (_root, folder) = node();
