@@ -101,6 +101,15 @@ mod tests {
     }
 
     #[test]
+    fn an_escape_that_came_with_yaml_1_2_is_refused() {
+        assert_eq!(
+            kind("mirrors: {a: {endpoint: [\"https:\\/\\/h\"]}}\n"),
+            ErrorKind::Syntax
+        );
+        assert!(parse(b"mirrors: {a: {endpoint: [\"https:\\\\/\"]}}\n").is_ok());
+    }
+
+    #[test]
     fn what_follows_the_first_document_is_not_read() {
         assert!(parse(b"mirrors: {}\n---\n{[\n").is_ok());
     }

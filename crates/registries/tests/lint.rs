@@ -274,3 +274,24 @@ fn findings_stand_in_the_order_of_the_document_and_name_their_place() {
     let json = serde_json::to_value(&findings[0]).unwrap();
     assert_eq!(json["severity"], "warning");
 }
+
+#[test]
+fn a_large_document_is_judged_in_time() {
+    let lines = |line: fn(usize) -> String| (0..2000).map(line).collect::<Vec<_>>().concat();
+    let mirrors = lines(|n| {
+        format!("  h{n}: {{endpoint: [\"http://e{n}:{n}\"], rewrite: {{'^h{n}/(.*)': '$1'}}}}\n")
+    });
+    let configs = lines(|n| {
+        format!("  h{n}: {{auth: {{username: u, password: p}}, tls: {{ca_file: /c}}}}\n")
+    });
+    let rules = lines(|n| format!("'^h{n}/(.*)': 'x{n}/$1',\n"));
+    let start = std::time::Instant::now();
+    for document in [
+        format!("mirrors:\n{mirrors}configs:\n{configs}"),
+        format!("mirrors: {{a: {{endpoint: [h], rewrite: {{\n{rules}}}}}}}\n"),
+    ] {
+        let findings = lint(document.as_bytes(), &LintOptions::default());
+        assert!(of(&findings, "unreadable").is_none());
+    }
+    assert!(start.elapsed().as_secs() < 60, "took {:?}", start.elapsed());
+}

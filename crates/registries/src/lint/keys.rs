@@ -8,6 +8,7 @@ use super::catalog::{
 use crate::endpoint::normalize;
 use crate::go::net::split_host_port;
 use crate::host_directory::WILDCARD_DIRECTORY;
+use crate::mask::redact_key;
 
 pub(super) fn check(linter: &mut Linter<'_>) {
     let registries = linter.registries;
@@ -92,35 +93,25 @@ fn is_docker_hub_alias(section: &str, key: &str) -> bool {
 /// A host with settings for one port, used with another one.
 fn check_port(linter: &mut Linter<'_>, key: &str) {
     let registries = linter.registries;
-    let name = |key: &str| {
-        split_host_port(key)
-            .map_or(key, |(host, _)| host)
-            .to_owned()
-    };
-    let endpoints: Vec<String> = registries
-        .mirrors
-        .values()
-        .flatten()
-        .flat_map(|mirror| &mirror.endpoint)
-        .filter_map(|endpoint| {
-            normalize(endpoint, None)
-                .ok()
-                .map(|endpoint| endpoint.registry)
-        })
-        .collect();
-    let is_used = endpoints.iter().any(|host| host == key) || registries.mirrors.contains_key(key);
-    let other = endpoints.iter().find(|host| {
-        host.as_str() != key
-            && name(host) == name(key)
-            && !registries.configs.contains_key(host.as_str())
-    });
-    if let Some(other) = other.filter(|_| !is_used) {
-        let host = crate::mask::redact_key(other);
+    if linter.hosts.contains(key) || registries.mirrors.contains_key(key) {
+        return;
+    }
+    let name = split_host_port(key).map_or(key, |(host, _)| host);
+    // Hosts that differ in their port only stand side by side.
+    let other = linter
+        .hosts
+        .range(name.to_owned()..)
+        .take_while(|host| host.starts_with(name))
+        .find(|host| {
+            split_host_port(host).map_or(host.as_str(), |(host, _)| host) == name
+                && !registries.configs.contains_key(host.as_str())
+        });
+    if let Some(other) = other.map(|host| redact_key(host)) {
         linter.report(
             CONFIG_PORT_MISMATCH,
             &["configs", key],
-            format!("the endpoint is {host}, so these settings are not used there"),
-            format!("write the key exactly as in the endpoint: {host}"),
+            format!("the endpoint is {other}, so these settings are not used there"),
+            format!("write the key exactly as in the endpoint: {other}"),
         );
     }
 }

@@ -13,12 +13,14 @@ mod tls;
 mod versions;
 mod wildcards;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::decode::{Decoded, decode};
 use crate::document::Registries;
+use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST, normalize};
 use crate::error::{ParseError, Place};
 use crate::node::NodeOptions;
 use crate::strict::show_path;
@@ -87,6 +89,7 @@ pub fn lint(document: &[u8], options: &LintOptions) -> Vec<Finding> {
         registries: &decoded.registries,
         decoded: &decoded,
         options,
+        hosts: hosts_of_endpoints(&decoded.registries),
         findings: Vec::new(),
     };
     structure::check(&mut linter);
@@ -101,6 +104,23 @@ pub fn lint(document: &[u8], options: &LintOptions) -> Vec<Finding> {
         (a.line, a.column, a.code, &a.path).cmp(&(b.line, b.column, b.code, &b.path))
     });
     findings
+}
+
+/// Docker Hub's own endpoint counts under both of its names.
+fn hosts_of_endpoints(registries: &Registries) -> BTreeSet<String> {
+    let addresses = registries
+        .mirrors
+        .values()
+        .flatten()
+        .flat_map(|mirror| &mirror.endpoint);
+    let mut hosts: BTreeSet<String> = addresses
+        .filter_map(|address| normalize(address, None).ok())
+        .map(|endpoint| endpoint.registry)
+        .collect();
+    if hosts.contains(DOCKER_HUB) {
+        hosts.insert(DOCKER_HUB_HOST.to_owned());
+    }
+    hosts
 }
 
 fn unreadable(error: &ParseError) -> Finding {
@@ -129,6 +149,8 @@ struct Linter<'a> {
     registries: &'a Registries,
     decoded: &'a Decoded,
     options: &'a LintOptions,
+    /// Hosts that endpoints name, as keys of `configs`.
+    hosts: BTreeSet<String>,
     findings: Vec<Finding>,
 }
 

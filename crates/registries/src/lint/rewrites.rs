@@ -1,6 +1,6 @@
 //! Rewrites that break hosts.toml, never match, or give different results by chance.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Linter;
 use super::catalog::{
@@ -11,11 +11,19 @@ use super::catalog::{
 use crate::document::Mirror;
 use crate::endpoint::{DOCKER_HUB, normalize};
 use crate::go_regex::GoRegex;
-use crate::rewrite::Rewrites;
 use crate::toml;
 
-/// Pairs of rules are tried out on this many names at most.
+/// Rules are tried out on this many names at most.
 const MAX_TRIALS: usize = 512;
+/// No more patterns are matched than this for one mirror.
+const MAX_MATCHES: usize = 100_000;
+
+/// A rule as containerd gets it.
+struct Rule {
+    regex: GoRegex,
+    pattern: String,
+    replacement: String,
+}
 
 pub(super) fn check(linter: &mut Linter<'_>) {
     let registries = linter.registries;
@@ -31,13 +39,9 @@ pub(super) fn check(linter: &mut Linter<'_>) {
                 "give the mirror an endpoint",
             );
         }
-        let mut rules = BTreeMap::new();
+        let mut rules = Vec::new();
         for (pattern, replacement) in &mirror.rewrite {
-            if let Some((pattern, replacement)) =
-                as_containerd_reads(linter, key, pattern, replacement)
-            {
-                rules.insert(pattern, replacement);
-            }
+            rules.extend(as_containerd_reads(linter, key, pattern, replacement));
         }
         check_collisions(linter, key, &rules);
         check_scope(linter, key, mirror);
@@ -50,7 +54,7 @@ fn as_containerd_reads(
     key: &str,
     pattern: &str,
     replacement: &str,
-) -> Option<(String, String)> {
+) -> Option<Rule> {
     let path = ["mirrors", key, "rewrite", pattern];
     let Some((read, read_replacement)) = through_toml(pattern, replacement) else {
         linter.report(
@@ -91,7 +95,11 @@ fn as_containerd_reads(
         }
     };
     check_rule(linter, &path, &regex, &read, &read_replacement);
-    Some((read, read_replacement))
+    Some(Rule {
+        regex,
+        pattern: read,
+        replacement: read_replacement,
+    })
 }
 
 fn check_rule(
@@ -148,29 +156,26 @@ fn through_toml(pattern: &str, replacement: &str) -> Option<(String, String)> {
 
 fn names_a_registry(linter: &Linter<'_>, key: &str, pattern: &str) -> bool {
     let literal = pattern.trim_start_matches(['^', '(']).replace('\\', "");
-    let registries = linter
-        .registries
-        .mirrors
-        .keys()
-        .map(String::as_str)
-        .filter(|key| key.contains(['.', ':']));
-    registries.chain([key, DOCKER_HUB]).any(|registry| {
-        literal
-            .strip_prefix(registry)
-            .is_some_and(|rest| rest.starts_with('/'))
-            && registry != "*"
-    })
+    let Some((first, _)) = literal.split_once('/') else {
+        return false;
+    };
+    let is_registry = first.contains(['.', ':']) && linter.registries.mirrors.contains_key(first);
+    first == key || first == DOCKER_HUB || is_registry
 }
 
-fn check_collisions(linter: &mut Linter<'_>, key: &str, rules: &BTreeMap<String, String>) {
+fn check_collisions(linter: &mut Linter<'_>, key: &str, rules: &[Rule]) {
     if rules.len() < 2 {
         return;
     }
-    let rewrites = Rewrites::new(rules);
-    let collides = trials(rules)
-        .iter()
-        .any(|name| rewrites.apply(name).repositories.len() > 1);
-    if collides {
+    let results = |name: &str| {
+        let results = rules
+            .iter()
+            .filter_map(|rule| rule.regex.replace_all(name, &rule.replacement).ok());
+        results
+            .filter(|result| result != name)
+            .collect::<BTreeSet<String>>()
+    };
+    if trials(rules).iter().any(|name| results(name).len() > 1) {
         linter.report(
             REWRITE_COLLISION,
             &["mirrors", key, "rewrite"],
@@ -182,7 +187,7 @@ fn check_collisions(linter: &mut Linter<'_>, key: &str, rules: &BTreeMap<String,
 }
 
 /// Names on which two rules may meet: ones that images have, and ones made to fit the patterns, alone and in pairs.
-fn trials(rules: &BTreeMap<String, String>) -> Vec<String> {
+fn trials(rules: &[Rule]) -> Vec<String> {
     let mut names: Vec<String> = [
         "library/nginx",
         "nginx",
@@ -193,21 +198,24 @@ fn trials(rules: &BTreeMap<String, String>) -> Vec<String> {
     .map(str::to_owned)
     .to_vec();
     let fitting: Vec<String> = rules
-        .keys()
-        .filter_map(|pattern| fitting_name(pattern))
+        .iter()
+        .filter_map(|rule| fitting_name(&rule.pattern))
         .collect();
-    for first in &fitting {
-        names.push(first.clone());
-        for second in &fitting {
-            if names.len() < MAX_TRIALS && first != second {
-                names.push(format!(
-                    "{}/{}",
-                    first.trim_end_matches('/'),
-                    second.trim_start_matches('/')
-                ));
-            }
-        }
-    }
+    names.extend(fitting.iter().cloned());
+    let pairs = fitting
+        .iter()
+        .flat_map(|first| fitting.iter().map(move |second| (first, second)));
+    let pairs = pairs
+        .filter(|(first, second)| first != second)
+        .take(MAX_TRIALS);
+    names.extend(pairs.map(|(first, second)| {
+        format!(
+            "{}/{}",
+            first.trim_end_matches('/'),
+            second.trim_start_matches('/')
+        )
+    }));
+    names.truncate(MAX_TRIALS.min(MAX_MATCHES / rules.len()));
     names
 }
 

@@ -6,7 +6,7 @@ use super::catalog::{
     VERSION_DEFAULT_TLS, VERSION_WILDCARD, WILDCARD_AUTH, WILDCARD_TLS,
 };
 use crate::document::HostConfig;
-use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST, normalize};
+use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST};
 
 pub(super) fn check(linter: &mut Linter<'_>) {
     let registries = linter.registries;
@@ -68,7 +68,7 @@ fn config_entry(linter: &mut Linter<'_>, key: &str, config: Option<&HostConfig>)
         );
     } else if has_wildcard_endpoints(linter)
         && !has_mirror(linter, key)
-        && !is_endpoint(linter, key)
+        && !linter.hosts.contains(key)
     {
         linter.report(
             CONFIG_SHADOWS_WILDCARD,
@@ -78,7 +78,7 @@ fn config_entry(linter: &mut Linter<'_>, key: &str, config: Option<&HostConfig>)
         );
     }
     let has_tls = config.is_some_and(|config| config.tls.is_some());
-    if has_tls && !is_endpoint(linter, key) && linter.has_release_before(&[[1, 29, 4]]) {
+    if has_tls && !linter.hosts.contains(key) && linter.has_release_before(&[[1, 29, 4]]) {
         linter.report(
             VERSION_DEFAULT_TLS,
             &path,
@@ -147,17 +147,4 @@ fn has_wildcard_endpoints(linter: &Linter<'_>) -> bool {
 fn has_mirror(linter: &Linter<'_>, key: &str) -> bool {
     linter.registries.mirrors.contains_key(key)
         || (key == DOCKER_HUB_HOST && linter.registries.mirrors.contains_key(DOCKER_HUB))
-}
-
-/// Whether a configs key is the host of an endpoint somewhere.
-pub(super) fn is_endpoint(linter: &Linter<'_>, key: &str) -> bool {
-    let endpoints = linter
-        .registries
-        .mirrors
-        .values()
-        .flatten()
-        .flat_map(|mirror| &mirror.endpoint);
-    endpoints
-        .filter_map(|endpoint| normalize(endpoint, None).ok())
-        .any(|endpoint| endpoint.registry == key || endpoint.host == key)
 }

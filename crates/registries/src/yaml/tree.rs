@@ -109,6 +109,9 @@ impl Builder {
                     break;
                 }
             }
+            if is_refused_by_yaml_1_1(&event, &span, text) {
+                return Err(ParseError::at(ErrorKind::Syntax, place(&span)));
+            }
             self.take(event, &span)?;
         }
         Ok(self.tree)
@@ -186,6 +189,20 @@ impl Builder {
             Content::Scalar(_) | Content::Alias(_) => {}
         }
     }
+}
+
+/// `\/` in double quotes came with YAML 1.2, for JSON; yaml.v2 does not know it.
+fn is_refused_by_yaml_1_1(event: &Event<'_>, span: &Span, text: &str) -> bool {
+    let Event::Scalar(_, ScalarStyle::DoubleQuoted, ..) = event else {
+        return false;
+    };
+    let mut characters = span.slice(text).unwrap_or_default().chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' && characters.next() == Some('/') {
+            return true;
+        }
+    }
+    false
 }
 
 fn place(span: &Span) -> Place {
