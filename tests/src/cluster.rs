@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::FutureExt;
@@ -16,11 +17,14 @@ use crate::kubelet::{Kubelet, NodeSpec};
 use crate::network::Network;
 use crate::settings::Settings;
 use crate::tools::Tools;
+use crate::wait::eventually;
+
+const PREFIX: &str = "berth-test-";
 
 /// The control plane, its nodes and the tools to talk to it.
 pub struct Cluster {
     // Order of fields is order of death: pods before the server they talk to, the folder last.
-    pub kubelet: Option<Kubelet>,
+    kubelet: Option<Kubelet>,
     pub api: ApiServer,
     pub client: Client,
     pub tools: Tools,
@@ -37,8 +41,14 @@ impl Cluster {
 
     /// An API server alone, from the programs that `settings` name.
     pub async fn api_server_from(settings: Settings) -> Result<Self> {
+        remove_what_killed_tests_left();
+        let prefix = if settings.keep {
+            "berth-kept-".to_string()
+        } else {
+            format!("{PREFIX}{}-", std::process::id())
+        };
         let folder = tempfile::Builder::new()
-            .prefix("berth-test-")
+            .prefix(&prefix)
             .disable_cleanup(settings.keep)
             .tempdir_in(fast_folder())
             .context("failed to create the test's folder")?;
@@ -74,12 +84,29 @@ impl Cluster {
     }
 
     /// The kubelet of a cluster that has nodes.
-    pub fn nodes(&self) -> Result<&Kubelet> {
+    pub fn kubelet(&self) -> Result<&Kubelet> {
         self.kubelet.as_ref().context("this cluster has no nodes")
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Ends pods first, then the servers; leaves nothing behind unless it is to be kept.
+    async fn shut_down(mut self) -> Result<()> {
+        self.kubelet = None;
+        if self.settings.keep {
+            return Ok(());
+        }
+        let pods = self.folder.path().join("pods");
+        eventually("the end of all pods", Duration::from_secs(10), || async {
+            if pods.exists() {
+                std::fs::remove_dir_all(&pods)
+            } else {
+                Ok(())
+            }
+        })
+        .await
     }
 
     fn describe(&self) -> String {
@@ -171,11 +198,31 @@ async fn examine(started: Result<Cluster>, test: impl AsyncFnOnce(&mut Cluster) 
     if !matches!(outcome, Ok(Ok(()))) {
         eprintln!("{}", cluster.describe());
     }
-    drop(cluster);
+    let ended = cluster.shut_down().await;
     match outcome {
+        Ok(Ok(())) if ended.is_err() => panic!("{ended:?}"),
         Ok(Ok(())) => {}
         Ok(Err(error)) => panic!("{error:#}"),
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The process that made a folder stands in its name.
+fn remove_what_killed_tests_left() {
+    for entry in std::fs::read_dir(fast_folder())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split_once('-'))
+            .map(|(owner, _)| owner.to_string());
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            // Another test may be at it, too; a full disk may still be mounted, and then the folder stays.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

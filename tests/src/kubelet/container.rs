@@ -130,6 +130,7 @@ impl Play {
                 .as_ref()
                 .map(|network| network.address.as_str()),
             container: &self.container,
+            node: &self.node,
         };
         if let Some(startup) = &self.container.startup_probe {
             let started = Notify::new();

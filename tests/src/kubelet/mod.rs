@@ -29,7 +29,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::network::Network;
 pub use node::{Node, NodeSpec};
@@ -210,12 +210,14 @@ async fn play_pods(shared: Arc<Shared>) {
     let mut events = watcher(pods, watcher::Config::default().fields("spec.nodeName!=")).boxed();
     let mut playing: HashMap<String, watch::Sender<Option<Pod>>> = HashMap::new();
     let mut seen = Vec::new();
+    // Ends with this task, and every process with it.
+    let mut tasks = JoinSet::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => seen.clear(),
             Ok(Event::InitApply(pod)) => {
                 seen.push(pod.uid().unwrap_or_default());
-                hand_over(&shared, &mut playing, pod);
+                hand_over(&shared, &mut tasks, &mut playing, pod);
             }
             Ok(Event::InitDone) => {
                 for (uid, pod) in &playing {
@@ -224,7 +226,7 @@ async fn play_pods(shared: Arc<Shared>) {
                     }
                 }
             }
-            Ok(Event::Apply(pod)) => hand_over(&shared, &mut playing, pod),
+            Ok(Event::Apply(pod)) => hand_over(&shared, &mut tasks, &mut playing, pod),
             Ok(Event::Delete(pod)) => {
                 if let Some(sender) = playing.remove(&pod.uid().unwrap_or_default()) {
                     sender.send_replace(None);
@@ -233,12 +235,14 @@ async fn play_pods(shared: Arc<Shared>) {
             // The watcher starts again by itself; a restarting API server is part of the tests.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
         }
+        while tasks.try_join_next().is_some() {}
         playing.retain(|_, sender| !sender.is_closed());
     }
 }
 
 fn hand_over(
     shared: &Arc<Shared>,
+    tasks: &mut JoinSet<()>,
     playing: &mut HashMap<String, watch::Sender<Option<Pod>>>,
     pod: Pod,
 ) {
@@ -257,7 +261,7 @@ fn hand_over(
     }
     let (sender, receiver) = watch::channel(Some(pod.clone()));
     playing.insert(uid, sender);
-    tokio::spawn(pod::play(shared.clone(), node, pod, receiver));
+    tasks.spawn(pod::play(shared.clone(), node, pod, receiver));
 }
 
 fn read_logs(folder: &Path) -> String {

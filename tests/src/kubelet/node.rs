@@ -74,6 +74,7 @@ impl NodeSpec {
 struct Faults {
     read_only: bool,
     crashing_image: Option<String>,
+    ready_only_with: Option<String>,
     full: Vec<PathBuf>,
 }
 
@@ -129,6 +130,11 @@ impl Node {
         lock(&self.faults).crashing_image = Some(image.into());
     }
 
+    /// Exec probes fail in containers that have not this text among their arguments, as a service that does not come up.
+    pub fn ready_only_with(&self, argument: &str) {
+        lock(&self.faults).ready_only_with = Some(argument.into());
+    }
+
     /// Puts a folder on a file system of its own that has no byte left; what it holds stays.
     pub fn fill_disk(&self, folder: &str) -> Result<()> {
         let folder = self.path(folder);
@@ -168,7 +174,7 @@ impl Node {
         )?)
     }
 
-    /// Ends the read-only, crash and full-disk faults.
+    /// Ends all faults but missing rights.
     pub fn heal(&self) {
         let faults = std::mem::take(&mut *lock(&self.faults));
         for folder in faults.full {
@@ -199,6 +205,11 @@ impl Node {
             .crashing_image
             .as_ref()
             .is_some_and(|part| image.contains(part))
+    }
+
+    pub(super) fn refuses(&self, arguments: &[String]) -> bool {
+        let wanted = lock(&self.faults).ready_only_with.clone();
+        wanted.is_some_and(|wanted| !arguments.contains(&wanted))
     }
 
     pub(super) fn release(&self) {

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
+use super::node::Node;
+
 /// A running container, as far as probes need to know it.
 pub(super) struct Target<'a> {
     pub(super) sandbox: &'a Path,
@@ -18,6 +20,7 @@ pub(super) struct Target<'a> {
     pub(super) pid: u32,
     pub(super) address: Option<&'a str>,
     pub(super) container: &'a Container,
+    pub(super) node: &'a Node,
 }
 
 /// Counts results as thresholds ask; pure.
@@ -83,6 +86,12 @@ async fn ask(target: &Target<'_>, probe: &Probe) -> bool {
     let limit = seconds(probe.timeout_seconds, 1);
     let answer = async {
         if let Some(exec) = &probe.exec {
+            if target
+                .node
+                .refuses(target.container.args.as_deref().unwrap_or_default())
+            {
+                return false;
+            }
             return exec_succeeds(target, exec.command.as_deref().unwrap_or_default()).await;
         }
         match (&probe.http_get, target.address) {

@@ -252,10 +252,7 @@ fn select(
                 .with_context(|| format!("references non-existent key: {}", item.key))?;
             Ok((
                 item.path.clone(),
-                (
-                    item.mode.map_or(mode, i32::cast_unsigned),
-                    value.clone(),
-                ),
+                (item.mode.map_or(mode, i32::cast_unsigned), value.clone()),
             ))
         })
         .collect()

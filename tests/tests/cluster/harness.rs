@@ -92,7 +92,7 @@ async fn pods_of_a_daemon_set_run_on_their_nodes_with_faults_and_probes() {
 }
 
 async fn daemon_set_with_a_fault(cluster: &mut Cluster) -> Result<()> {
-    let broken = cluster.nodes()?.node("node-1")?;
+    let broken = cluster.kubelet()?.node("node-1")?;
     broken.make_read_only();
     cluster.tools.apply(&manifest()).await?;
 
@@ -120,7 +120,7 @@ async fn daemon_set_with_a_fault(cluster: &mut Cluster) -> Result<()> {
     );
     assert_eq!(
         cluster
-            .nodes()?
+            .kubelet()?
             .node("node-0")?
             .read("/etc/rancher/k3s/registries.yaml")
             .as_deref(),
