@@ -1,5 +1,7 @@
 # The recipes that people and the build server run.
 
+set shell := ["bash", "-uc"]
+
 target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 export BERTH_CACHE := env("BERTH_CACHE", env("HOME") / ".cache/berth")
 export BERTH_BINARIES := env("BERTH_BINARIES", target / "x86_64-unknown-linux-gnu/release")
@@ -39,11 +41,14 @@ binaries:
     {{static}} -p node-writer
     {{static}} -p berth-operator -p berth-cli
 
-# the final images, from the static binaries
+# the final images, from the static binaries; no base image is pulled
 image: binaries
-    docker build --target operator -t berth-operator .
-    docker build --target node-writer -t berth-node-writer .
-    docker build --target berth -t berth .
+    rm -rf "{{target}}/image" && mkdir -p "{{target}}/image/dist"
+    cp Dockerfile "{{target}}/image/"
+    cp "$BERTH_BINARIES"/{berth-operator,node-writer,berth} /etc/ssl/certs/ca-certificates.crt "{{target}}/image/dist/"
+    docker build --build-arg BINARIES=prebuilt --target operator -t berth-operator "{{target}}/image"
+    docker build --build-arg BINARIES=prebuilt --target node-writer -t berth-node-writer "{{target}}/image"
+    docker build --build-arg BINARIES=prebuilt --target berth -t berth "{{target}}/image"
 
 # CRDs, chart schema and README, references
 generate:
@@ -51,7 +56,7 @@ generate:
 
 # the figures of docs/performance.md
 bench: binaries
-    cargo run --locked --release -p benches
+    cargo run --locked --release -p berth-benches
 
 # all of it, in the order of the build server
 ci:
