@@ -60,8 +60,9 @@ fn keep(settings: &Settings, source: &Path, watcher: &Watcher) -> Result<(), Fai
         loop {
             match watcher.wait()? {
                 Woken::End => return Ok(()),
-                Woken::Touched => keeper.pass(started.elapsed())?,
-                Woken::FolderGone => break,
+                Woken::Touched if ownership.holds() => keeper.pass(started.elapsed())?,
+                // Own it and watch it anew.
+                Woken::Touched | Woken::FolderGone => break,
             }
         }
         drop(ownership);

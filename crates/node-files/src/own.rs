@@ -19,7 +19,7 @@ const MAX_HOLDER_BYTES: usize = 256;
 pub struct Ownership {
     folder: PathBuf,
     own: OwnedFd,
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 /// Creates the folders where they are missing and takes the lock, or says who has it. Never waits.
@@ -52,13 +52,21 @@ pub fn own(folder: &Path, holder: &str) -> Result<Ownership> {
             return Ok(Ownership {
                 folder: folder.to_path_buf(),
                 own,
-                _lock: lock,
+                lock,
             });
         }
     }
 }
 
 impl Ownership {
+    /// Whether the lock still is the one that another node-writer would try to take: somebody may have removed or
+    /// moved the folder.
+    pub fn holds(&self) -> bool {
+        let there = rustix::fs::stat(self.folder.join(OWN_FOLDER).join(LOCK));
+        let ours = fstat(&self.lock);
+        matches!((there, ours), (Ok(there), Ok(ours)) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
+    }
+
     /// Removes the lock and, when nothing of anybody is left in it, our own folder.
     pub fn give_up(self) -> Result<()> {
         let path = self.folder.join(OWN_FOLDER);

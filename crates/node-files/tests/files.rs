@@ -276,6 +276,17 @@ fn a_lock_file_that_was_given_up_protects_nobody() {
 }
 
 #[test]
+fn an_owner_notices_that_its_folder_was_taken_away() {
+    let (_root, folder) = node();
+    let ownership = own(&folder, "a").unwrap();
+    assert!(ownership.holds());
+    fs::rename(&folder, folder.with_extension("away")).unwrap();
+    assert!(!ownership.holds());
+    let _second = own(&folder, "b").unwrap();
+    assert!(!ownership.holds());
+}
+
+#[test]
 fn a_mounted_secret_is_read_through_the_link_of_the_kubelet() {
     let volume = TempDir::new().unwrap();
     let key = ca_secret_key(&tls_id("mirror.internal"));
