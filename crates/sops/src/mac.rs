@@ -27,7 +27,7 @@ impl Mac {
         match value {
             Value::Text(bytes) => self.0.update(bytes.as_slice()),
             Value::Time(text) => self.0.update(text),
-            Value::Int(number) => self.0.update(number.to_string()),
+            Value::Int(number) => self.0.update(Zeroizing::new(number.to_string())),
             Value::Float(number) => self.0.update(Zeroizing::new(plain_float(*number))),
             Value::Bool(flag) => self.0.update(if *flag { "True" } else { "False" }),
             Value::Null | Value::HugeInt | Value::Comment | Value::List(_) | Value::Map(_) => {}
@@ -37,8 +37,12 @@ impl Mac {
     /// Compares with the checksum of the file, without telling how far they agree.
     pub(crate) fn matches(self, expected: &[u8]) -> bool {
         let sum = Zeroizing::new(self.0.finalize().to_vec());
-        let hex = sum.iter().map(|byte| format!("{byte:02X}"));
-        let hex = Zeroizing::new(hex.collect::<String>());
+        let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+        let mut hex = Zeroizing::new(String::with_capacity(sum.len() * 2));
+        for byte in sum.iter() {
+            hex.push(digit(byte >> 4));
+            hex.push(digit(byte & 15));
+        }
         let difference = hex
             .bytes()
             .zip(expected)

@@ -182,3 +182,62 @@ fn days_in(year: u32, month: u32) -> u32 {
         _ => 31,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(plain: &str) -> String {
+        match resolve(plain) {
+            Value::Null => "null".to_owned(),
+            Value::Bool(flag) => format!("bool {flag}"),
+            Value::Int(number) => format!("int {number}"),
+            Value::HugeInt => "huge".to_owned(),
+            Value::Float(number) => format!("float {number:?}"),
+            Value::Time(text) => format!("time {text}"),
+            _ => "text".to_owned(),
+        }
+    }
+
+    #[test]
+    fn plain_scalars_mean_what_they_mean_to_sops() {
+        for (plain, meaning) in [
+            ("", "null"),
+            ("~", "null"),
+            ("nUll", "text"),
+            ("True", "bool true"),
+            ("yes", "text"),
+            ("012", "int 10"),
+            ("089", "float 89.0"),
+            ("0x_1F", "int 31"),
+            ("-0b11", "int -3"),
+            ("0o17", "int 15"),
+            ("1_000", "int 1000"),
+            ("+12", "int 12"),
+            ("-", "text"),
+            ("9223372036854775807", "int 9223372036854775807"),
+            ("9223372036854775808", "huge"),
+            ("18446744073709551616", "float 1.8446744073709552e19"),
+            ("1e3", "float 1000.0"),
+            ("1.", "float 1.0"),
+            (".5", "float 0.5"),
+            (".0_", "text"),
+            (".", "text"),
+            ("1e", "text"),
+            ("1:30", "text"),
+            ("-.inf", "float -inf"),
+            ("2024-02-29", "time 2024-02-29T00:00:00Z"),
+            ("2023-02-29", "text"),
+            ("2024-1-2 3:4:5.10", "time 2024-01-02T03:04:05.1Z"),
+            ("2024-01-02T03:04:05", "text"),
+            ("2024-01-02T03:04:05+00:00", "time 2024-01-02T03:04:05Z"),
+            (
+                "2024-01-02t03:04:05-01:30",
+                "time 2024-01-02T03:04:05-01:30",
+            ),
+            ("2024-01-02T24:00:00Z", "text"),
+        ] {
+            assert_eq!(shown(plain), meaning, "{plain}");
+        }
+    }
+}

@@ -108,3 +108,20 @@ fn show_key(key: &str) -> String {
     }
     format!("{short:?}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_leave_out_what_a_url_may_carry_and_stay_short() {
+        assert_eq!(
+            show_path(["configs", "mirror:5000", "auth"]),
+            "configs.\"mirror:5000\".auth"
+        );
+        let shown = show_path(["https://user:hunter2@host/?token=hunter2#hunter2"]);
+        assert_eq!(shown, "\"host/\"");
+        assert!(show_path([&*"x".repeat(1000), "\n"]).len() < 100);
+        assert_eq!(show_path([]), "the top of the document");
+    }
+}
