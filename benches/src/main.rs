@@ -1,0 +1,45 @@
+//! Measures what docs/performance.md states, each figure beside its peer or limit in the same run.
+
+mod document;
+mod node_writer;
+mod samples;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "berth-bench", about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Parse, lint and render a file of 1,000 mirrors.
+    Document,
+    /// Start of the node-writer to file written, idle memory and size.
+    NodeWriter {
+        /// The release binary.
+        #[arg(
+            long,
+            default_value = "target/x86_64-unknown-linux-gnu/release/node-writer"
+        )]
+        binary: PathBuf,
+        /// Folder on a disk; the comparison writes there too.
+        #[arg(long, default_value = "target")]
+        disk: PathBuf,
+    },
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+fn main() -> Result<()> {
+    let table = match Arguments::parse().command {
+        Command::Document => document::measure()?,
+        Command::NodeWriter { binary, disk } => node_writer::measure(&binary, &disk)?,
+    };
+    println!("{table}");
+    Ok(())
+}
