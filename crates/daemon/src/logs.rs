@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -20,6 +20,19 @@ pub enum Format {
 /// Which lines are written: a level (`info`), or levels by target (`info,kube=warn`).
 #[derive(Clone, Debug)]
 pub struct Filter(Targets);
+
+impl Filter {
+    /// Writes nothing of `target`, whatever level was asked for: for libraries that log what they send and receive.
+    #[must_use]
+    pub fn silence(self, target: &'static str) -> Self {
+        Self(self.0.with_target(target, LevelFilter::OFF))
+    }
+
+    /// Whether a line would be written.
+    pub fn passes(&self, target: &str, level: tracing::Level) -> bool {
+        self.0.would_enable(target, &level)
+    }
+}
 
 /// Why logs could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +98,14 @@ mod tests {
             assert!(text.parse::<Filter>().is_ok(), "{text}");
         }
         assert!("info,kube=loud".parse::<Filter>().is_err());
+    }
+
+    #[test]
+    fn a_silenced_target_stays_silent_at_trace() {
+        let filter: Filter = "trace,chatty::wire=trace".parse().unwrap();
+        let filter = filter.silence("chatty::wire");
+        assert!(!filter.passes("chatty::wire", tracing::Level::ERROR));
+        assert!(filter.passes("chatty", tracing::Level::TRACE));
     }
 
     #[test]

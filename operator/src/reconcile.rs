@@ -1,0 +1,329 @@
+//! One reconcile: resolve -> validate -> decide -> build -> apply -> status. It never asks which event woke it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::names::{self, FINALIZER, Role};
+use api::{DeletionPolicy, RegistryConfig, RegistryConfigStatus};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use registries::RevisionKey;
+
+use crate::apply::Writer;
+use crate::build::{Blueprint, Variant};
+use crate::caches::Caches;
+use crate::error::Error;
+use crate::events::{self, Note};
+use crate::facts::{ConfigFacts, PodFacts};
+use crate::metrics::Metrics;
+use crate::resolve::{Current, Reader};
+use crate::rollout::{self, Decision, Goal, Outcome, Situation, Template};
+use crate::selection::Selection;
+use crate::settings::Run;
+use crate::situation;
+use crate::status::View;
+use crate::uninstall::is_released;
+use crate::validate::{Plan, some, validate};
+
+/// What every reconcile needs.
+pub(crate) struct Reconciler {
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+    pub(crate) caches: Caches,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: Run,
+    pub(crate) namespace: String,
+    pub(crate) key: RevisionKey,
+    pub(crate) started: Timestamp,
+}
+
+type Checked = Result<Plan, Vec<compose::Problem>>;
+
+impl Reconciler {
+    /// Brings one `RegistryConfig` a step further, and says when to look again although nothing happened.
+    pub(crate) async fn reconcile(
+        &self,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, Error> {
+        let Some(mut current) = self.reader.current(name).await? else {
+            self.metrics.status(name, None);
+            return Ok(None);
+        };
+        let deleting = current.config.metadata.deletion_timestamp.is_some();
+        let held = current
+            .config
+            .finalizers()
+            .iter()
+            .any(|held| held == FINALIZER);
+        if is_released(&current.config, self.started) {
+            self.release(&current).await?;
+            return Ok(None);
+        }
+        match (deleting, held) {
+            (true, false) => {
+                self.metrics.status(name, None);
+                return Ok(None);
+            }
+            (false, false) => self.hold(&mut current.config).await?,
+            _ => {}
+        }
+        let own = ConfigFacts::of(&current.config);
+        let selection = self.selection(&own);
+        let plan = self.plan(&current.config, &selection).await?;
+        let pods = self.pods(name);
+        let goal = situation::goal(&current.config, &selection, &plan);
+        let situation = situation::situation(&current, goal, &selection, &pods, now);
+        let decision = rollout::decide(&situation);
+        let view = View {
+            config: &current.config,
+            selection: &selection,
+            plan: &plan,
+            situation: &situation,
+            outcome: decision.outcome,
+        };
+        let status = view.status();
+        // Said before it is done: whoever finds the old revision in the templates must know that it was put back.
+        let said_first = matches!(decision.outcome, Outcome::RolledBack { .. });
+        if said_first {
+            self.tell(&current.config, &status, now).await?;
+        }
+        self.carry_out(&current, &selection, &plan, &situation, &decision)
+            .await?;
+        if !said_first {
+            self.tell(&current.config, &status, now).await?;
+        }
+        self.prune(&own.name, &status, &situation, &pods).await?;
+        if deleting && (decision.outcome == Outcome::Complete || retains(&current.config)) {
+            self.let_go(&current.config, &situation).await?;
+        }
+        Ok(decision.wake)
+    }
+
+    fn selection(&self, own: &ConfigFacts) -> Selection {
+        self.caches.nodes.with(|nodes| {
+            self.caches
+                .configs
+                .with(|configs| Selection::of(own, nodes.values(), configs.values()))
+        })
+    }
+
+    fn pods(&self, config: &str) -> Vec<PodFacts> {
+        self.caches.pods.with(|pods| {
+            pods.values()
+                .filter(|pod| pod.config == config)
+                .cloned()
+                .collect()
+        })
+    }
+
+    async fn plan(&self, config: &RegistryConfig, selection: &Selection) -> Result<Checked, Error> {
+        // What goes needs no plan, and what it names may be gone already.
+        if config.metadata.deletion_timestamp.is_some() {
+            return Ok(Err(Vec::new()));
+        }
+        let inputs = self.reader.inputs(&config.spec).await?;
+        Ok(validate(
+            config,
+            &inputs,
+            selection,
+            self.settings.distribution,
+            &self.key,
+        ))
+    }
+
+    async fn carry_out(
+        &self,
+        current: &Current,
+        selection: &Selection,
+        plan: &Checked,
+        situation: &Situation,
+        decision: &Decision,
+    ) -> Result<(), Error> {
+        let name = current.config.name_any();
+        for (role, template) in &decision.templates {
+            let actual = current.daemon_sets.get(role);
+            let blueprint = Blueprint {
+                config: &current.config,
+                namespace: &self.namespace,
+                node_writer: &self.settings.node_writer,
+                folder: folder(current, *role, plan),
+                elsewhere: &selection.elsewhere,
+            };
+            if let (Template::Revision(revision), Ok(plan)) = (template, plan) {
+                let secret = names::revision_secret(&name, revision);
+                let exists = self
+                    .caches
+                    .secrets
+                    .with(|secrets| secrets.contains_key(&secret));
+                if *revision == plan.revision && !exists {
+                    self.writer
+                        .secret(&blueprint.secret(revision, &plan.files))
+                        .await?;
+                }
+            }
+            let half = situation.half(*role);
+            let moved = half.template.as_ref() != Some(template);
+            let variant = Variant {
+                role: *role,
+                template,
+                since: half.since.filter(|_| !moved).unwrap_or(situation.now),
+                selected: half.nodes.len(),
+                absent: rollout::absent(half, template),
+            };
+            let written = self
+                .writer
+                .daemon_set(blueprint.daemon_set(&variant), actual)
+                .await?;
+            if written && moved {
+                let revision = template.label();
+                tracing::info!(config.name = %name, config.revision = %revision, role = %role, "nodes go to another revision");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the status if it changed, and tells every transition once.
+    async fn tell(
+        &self,
+        config: &RegistryConfig,
+        status: &RegistryConfigStatus,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let name = config.name_any();
+        self.metrics.status(&name, Some(status));
+        if config.status.as_ref() == Some(status) {
+            return Ok(());
+        }
+        self.writer.status(&name, status).await?;
+        for note in events::transitions(config.status.as_ref(), status) {
+            let (reason, message) = (&note.reason, &note.message);
+            if note.warning {
+                tracing::warn!(config.name = %name, reason = %reason, "{message}");
+            } else {
+                tracing::info!(config.name = %name, reason = %reason, "{message}");
+            }
+            self.event(config, &note, now).await;
+        }
+        Ok(())
+    }
+
+    async fn event(&self, config: &RegistryConfig, note: &Note, now: Timestamp) {
+        let event = events::event(config, note, &self.settings.lease.identity, now);
+        self.writer.event(&event).await;
+    }
+
+    async fn prune(
+        &self,
+        config: &str,
+        status: &RegistryConfigStatus,
+        situation: &Situation,
+        pods: &[PodFacts],
+    ) -> Result<(), Error> {
+        let secrets: Vec<_> = self.caches.secrets.with(|secrets| {
+            let own = secrets
+                .values()
+                .filter(|secret| secret.config.as_deref() == Some(config));
+            own.cloned().collect()
+        });
+        let mut named: BTreeSet<String> = pods.iter().map(|pod| pod.revision.clone()).collect();
+        named.extend(status.revision.clone());
+        named.extend(status.last_good_revision.clone());
+        for role in Role::ALL {
+            named.extend(
+                situation
+                    .half(role)
+                    .template
+                    .iter()
+                    .map(|template| template.label().to_owned()),
+            );
+        }
+        for name in crate::prune::prune(&secrets, &named) {
+            self.writer.prune(&name).await?;
+        }
+        Ok(())
+    }
+
+    async fn hold(&self, config: &mut RegistryConfig) -> Result<(), Error> {
+        let mut finalizers = config.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        self.writer.finalizers(config, &finalizers).await?;
+        config.metadata.finalizers = Some(finalizers);
+        Ok(())
+    }
+
+    async fn let_go(&self, config: &RegistryConfig, situation: &Situation) -> Result<(), Error> {
+        let left = rollout::left_behind(situation);
+        if situation.goal == Goal::Restore && !left.is_empty() {
+            let note = Note {
+                warning: true,
+                reason: api::Reason::RestoringNodes.to_string(),
+                message: format!(
+                    "nodes that were away for ten minutes keep the file of Berth: {}",
+                    some(&left)
+                ),
+            };
+            self.event(config, &note, situation.now).await;
+        }
+        self.drop_finalizer(config).await?;
+        self.metrics.status(&config.name_any(), None);
+        Ok(())
+    }
+
+    async fn drop_finalizer(&self, config: &RegistryConfig) -> Result<(), Error> {
+        let finalizers: Vec<String> = config
+            .finalizers()
+            .iter()
+            .filter(|finalizer| *finalizer != FINALIZER)
+            .cloned()
+            .collect();
+        self.writer.finalizers(config, &finalizers).await?;
+        let name = config.name_any();
+        tracing::info!(config.name = %name, "let the RegistryConfig go");
+        Ok(())
+    }
+
+    /// The operator is being uninstalled and this resource stays: nodes keep their files, nothing of ours stays.
+    async fn release(&self, current: &Current) -> Result<(), Error> {
+        let name = current.config.name_any();
+        for role in current.daemon_sets.keys() {
+            self.writer
+                .delete_daemon_set(&names::daemon_set(&name, *role))
+                .await?;
+        }
+        let secrets: Vec<String> = self.caches.secrets.with(|secrets| {
+            let own = secrets
+                .values()
+                .filter(|secret| secret.config.as_ref() == Some(&name));
+            own.map(|secret| secret.name.clone()).collect()
+        });
+        for secret in secrets {
+            self.writer.prune(&secret).await?;
+        }
+        if current
+            .config
+            .finalizers()
+            .iter()
+            .any(|held| held == FINALIZER)
+        {
+            self.drop_finalizer(&current.config).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the files go; a restore goes where the revision went, whatever the nodes look like now.
+fn folder<'a>(current: &'a Current, role: Role, plan: &'a Checked) -> &'a str {
+    if let Ok(plan) = plan {
+        return plan.folder;
+    }
+    let spec = current
+        .daemon_sets
+        .get(&role)
+        .and_then(|set| set.spec.as_ref());
+    crate::pod::folder_of(spec.map(|spec| &spec.template)).unwrap_or(node_files::layout::FOLDER_K3S)
+}
+
+fn retains(config: &RegistryConfig) -> bool {
+    config.spec.deletion_policy == DeletionPolicy::Retain
+}
