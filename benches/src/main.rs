@@ -2,6 +2,7 @@
 
 mod document;
 mod node_writer;
+mod operator;
 mod samples;
 
 use std::path::PathBuf;
@@ -32,6 +33,15 @@ enum Command {
         #[arg(long, default_value = "target")]
         disk: PathBuf,
     },
+    /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
+    Operator {
+        /// The release binary.
+        #[arg(
+            long,
+            default_value = "target/x86_64-unknown-linux-gnu/release/berth-operator"
+        )]
+        binary: PathBuf,
+    },
 }
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
@@ -39,6 +49,7 @@ fn main() -> Result<()> {
     let table = match Arguments::parse().command {
         Command::Document => document::measure()?,
         Command::NodeWriter { binary, disk } => node_writer::measure(&binary, &disk)?,
+        Command::Operator { binary } => operator::measure(&binary)?,
     };
     println!("{table}");
     Ok(())

@@ -106,15 +106,20 @@ fn idle_memory(binary: &Path, root: &Path) -> Result<u64> {
     }
     // A process that has written is not yet a process that waits.
     sleep(Duration::from_millis(500));
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let memory = resident_memory(child.id());
     child.kill()?;
     child.wait()?;
+    memory
+}
+
+/// Resident memory of a process in KiB.
+pub(crate) fn resident_memory(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .context("no VmRSS")?;
-    let number = line.trim().trim_end_matches("kB").trim();
-    Ok(number.parse()?)
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
 const DOCUMENT: &str = "mirrors:\n  docker.io:\n    endpoint:\n      - \"https://mirror.example.com:5000\"\nconfigs:\n  \

@@ -29,6 +29,10 @@ impl Samples {
         Ok(())
     }
 
+    pub(crate) fn push(&mut self, duration: Duration) {
+        self.0.push(duration);
+    }
+
     /// The value that `percent` of the samples do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
