@@ -102,11 +102,12 @@ pub(crate) struct NodeWriter {
     )]
     pub(crate) priority_class: String,
     /// text or json.
-    #[arg(long = "node-writer-log-format", env = "BERTH_NODE_WRITER_LOG_FORMAT", default_value = "text",
+    #[arg(id = "node-writer-log-format", long = "node-writer-log-format", env = "BERTH_NODE_WRITER_LOG_FORMAT", default_value = "text",
           value_parser = ["text", "json"])]
     pub(crate) log_format: String,
     /// error, warn, info, debug or trace.
     #[arg(
+        id = "node-writer-log-level",
         long = "node-writer-log-level",
         env = "BERTH_NODE_WRITER_LOG_LEVEL",
         default_value = "info"

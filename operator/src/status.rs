@@ -154,7 +154,12 @@ impl View<'_> {
         };
         if self.config.spec.paused {
             let text = progress("paused", &plan.revision, counts);
-            return trio((False, False, False), Reason::Paused, &text);
+            let ready = if counts.ready == counts.desired {
+                True
+            } else {
+                False
+            };
+            return trio((ready, False, False), Reason::Paused, &text);
         }
         let reach = |text: &str| progress(text, &plan.revision, counts) + &warnings(plan);
         match self.outcome {

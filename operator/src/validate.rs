@@ -7,7 +7,6 @@ use api::names::{self, NAME_MAX};
 use api::{Reason, RegistryConfig};
 use compose::{Inputs, Problem, Warning};
 use kube::ResourceExt;
-use kube::core::Selector;
 use registries::RevisionKey;
 
 use crate::facts;
@@ -52,7 +51,6 @@ pub(crate) fn validate(
 ) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     problems.extend(check_name(&config.name_any()));
-    problems.extend(check_selector(config));
     let folder = selection
         .distribution(setting)
         .map(facts::folder)
@@ -88,18 +86,6 @@ fn check_name(name: &str) -> Option<Problem> {
         message: format!("has {} characters, {NAME_MAX} are taken", name.len()),
         help: "create it anew under a shorter name".to_owned(),
     })
-}
-
-fn check_selector(config: &RegistryConfig) -> Option<Problem> {
-    Selector::try_from(config.spec.node_selector.clone())
-        .err()
-        .map(|_| Problem {
-            reason: Reason::InvalidSpec,
-            code: CODE,
-            path: "spec.nodeSelector".to_owned(),
-            message: "is not a selector".to_owned(),
-            help: "In and NotIn need values, Exists and DoesNotExist take none".to_owned(),
-        })
 }
 
 fn explain(unclear: &Unclear) -> Problem {
