@@ -33,7 +33,7 @@ deny:
 
 # the chart, linted and rendered
 chart:
-    "$BERTH_CACHE/bin/helm" lint charts/berth
+    "$BERTH_CACHE/bin/helm" lint --strict charts/berth
     "$BERTH_CACHE/bin/helm" template berth charts/berth >/dev/null
 
 # static binaries of all processes
@@ -50,9 +50,13 @@ image: binaries
     docker build --build-arg BINARIES=prebuilt --target node-writer -t berth-node-writer "{{target}}/image"
     docker build --build-arg BINARIES=prebuilt --target berth -t berth "{{target}}/image"
 
-# CRDs, chart schema and README, references
-generate:
+# CRDs, chart schema and README, references, plain manifests
+generate: && kustomize
     cargo xtask generate
+
+# deploy/kustomize from the chart
+kustomize:
+    deploy/kustomize/generate
 
 # the figures of docs/performance.md
 bench: binaries

@@ -146,8 +146,28 @@ struct Crds {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Registries {
-    Map(AnyMap),
+    Map(RegistriesMap),
     Text(String),
+}
+
+/// Further keys are taken as they are. Credentials must be text: YAML reads digits as a number, and Helm writes long
+/// numbers as floating point, which is another password.
+#[derive(JsonSchema)]
+struct RegistriesMap {
+    configs: Option<BTreeMap<String, Option<HostConfig>>>,
+}
+
+#[derive(JsonSchema)]
+struct HostConfig {
+    auth: Option<Auth>,
+}
+
+#[derive(JsonSchema)]
+struct Auth {
+    username: Option<String>,
+    password: Option<String>,
+    auth: Option<String>,
+    identity_token: Option<String>,
 }
 
 #[derive(JsonSchema)]
