@@ -304,6 +304,88 @@ fn completions_are_there_for_every_shell() {
     }
 }
 
+#[test]
+fn render_replaces_what_stands_there_and_follows_no_link() {
+    let folder = folder(&[("registries.yaml", PLAIN), ("elsewhere", "keep")]);
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", out.join("config.toml")).unwrap();
+    for _ in 0..2 {
+        let answer = berth(folder.path(), &["render", "registries.yaml", "--to", "out"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        let metadata = fs::symlink_metadata(out.join("config.toml")).unwrap();
+        assert!(metadata.is_file());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        let readable = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(out.join("config.toml"), readable).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("elsewhere")).unwrap(),
+        "keep"
+    );
+}
+
+#[test]
+fn what_render_says_of_files_and_dropped_endpoints_shows_no_credential() {
+    let document = r#"mirrors:
+  "user:hunter2@a.example": {endpoint: ["http://a"]}
+  b.example: {endpoint: ["https://bob:hunter2@m:xx", "::hunter2"]}
+"#;
+    let folder = folder(&[("registries.yaml", document)]);
+    for format in ["text", "json"] {
+        let arguments = ["render", "registries.yaml", "--to", "out", "-o", format];
+        let answer = berth(folder.path(), &arguments);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        assert!(answer.stdout.contains("a.example/hosts.toml"));
+        assert!(answer.stderr.contains("berth lint"), "{}", answer.stderr);
+        let all = answer.stdout + &answer.stderr;
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+}
+
+#[test]
+fn a_manifest_without_end_is_refused_quickly() {
+    let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    let text = format!("{head}a: &a \"{}\"\nb:\n", "x".repeat(1 << 20));
+    let aliases = text + &"- *a\n".repeat(10_000);
+    let deep = format!("{head}a: {}{}\n", "[".repeat(200_000), "]".repeat(200_000));
+    let folder = folder(&[("aliases.yaml", &aliases), ("deep.yaml", &deep)]);
+    for file in ["aliases.yaml", "deep.yaml"] {
+        let answer = berth(folder.path(), &["lint", file]);
+        assert_eq!(answer.code, 2, "{file}: {}", answer.stderr);
+        assert!(
+            answer.stderr.contains("is not readable"),
+            "{}",
+            answer.stderr
+        );
+        assert!(answer.stderr.len() < 500);
+    }
+}
+
+#[test]
+fn a_value_or_key_in_the_wrong_place_of_a_command_is_not_repeated() {
+    let manifest = "apiVersion: berth.dev/v1alpha1\nkind: RegistryConfig\nmetadata: {name: a}\nspec:\n  nodeSelector: {}\n";
+    let variant = format!("{manifest}  applyMode: 'hunter2:x'\n");
+    let name = format!(
+        "{manifest}  registries: {{configs: {{h: {{auth: {{secretRef: {{name: 'bob:hunter2'}}}}}}}}}}\n"
+    );
+    let folder = folder(&[("variant.yaml", &variant), ("name.yaml", &name)]);
+    for arguments in [
+        ["lint", "variant.yaml", "--fail-on=error"],
+        ["lint", "name.yaml", "--fail-on=error"],
+        [
+            "lint",
+            "name.yaml",
+            "--age-key-file=AGE-SECRET-KEY-1HUNTER2",
+        ],
+    ] {
+        let answer = berth(folder.path(), &arguments);
+        assert_ne!(answer.code, 0);
+        let all = answer.stdout + &answer.stderr;
+        assert!(!all.to_lowercase().contains("hunter2"), "{all}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use registries::ContainerdConfig;
 use registries::render::{auth_tables, certs_d, check_auth_tables};
+use registries::{ContainerdConfig, redact_key};
 use serde_json::json;
 
 use super::node_options;
@@ -49,14 +49,18 @@ pub(crate) fn run(arguments: &Render, streams: &mut Streams) -> Result<Outcome> 
         Path::new("config.toml"),
         config.as_bytes(),
     )?);
-    for line in &rendering.log {
-        streams.talk(format!("k3s would log: {line}"))?;
+    // The lines that k3s would log repeat endpoints and keys, credentials included.
+    let dropped = rendering.log.len();
+    if dropped > 0 {
+        streams.talk(format!(
+            "k3s drops {dropped} keys or endpoints: `berth lint` names them"
+        ))?;
     }
     match arguments.output.output {
-        Format::Json => streams.json(&json!({"files": written, "log": rendering.log}))?,
+        Format::Json => streams.json(&json!({"files": written, "dropped": dropped}))?,
         Format::Text => {
             for path in &written {
-                streams.data(path.display().to_string())?;
+                streams.data(path)?;
             }
         }
     }
@@ -64,7 +68,9 @@ pub(crate) fn run(arguments: &Render, streams: &mut Streams) -> Result<Outcome> 
 }
 
 /// Writes one file below `root`, readable by its owner alone: tables of config.toml hold passwords.
-fn write(root: &Path, relative: &Path, content: &[u8]) -> Result<PathBuf> {
+///
+/// Returns its path as it may be shown, for a key of `mirrors` may hold a password.
+fn write(root: &Path, relative: &Path, content: &[u8]) -> Result<String> {
     // A registry key may hold a path; one that climbs out of the tree is nothing that k3s could use either.
     if relative
         .components()
@@ -75,22 +81,30 @@ fn write(root: &Path, relative: &Path, content: &[u8]) -> Result<PathBuf> {
             root.display()
         );
     }
-    let path = root.join(relative);
-    let folder = path.parent().unwrap_or(root);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    let failed = || format!("failed to write {}", path.display());
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
+    let shown = root
+        .join(redact_key(&relative.to_string_lossy()))
+        .display()
+        .to_string();
+    replace(&root.join(relative), content).with_context(|| format!("failed to write {shown}"))?;
+    Ok(shown)
+}
+
+/// A new file each time: what stands there may be a link to elsewhere, or readable by others.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
-        .open(&path)
-        .with_context(failed)?;
-    file.write_all(content).with_context(failed)?;
-    Ok(path)
+        .open(path)?
+        .write_all(content)
 }

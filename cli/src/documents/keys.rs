@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 /// Reads `--age-key-file`, else `SOPS_AGE_KEY`, else the file that `SOPS_AGE_KEY_FILE` names, else no key.
 pub(crate) fn read_keys(file: Option<&Path>) -> Result<sops::AgeKeys> {
@@ -20,6 +20,11 @@ pub(crate) fn read_keys(file: Option<&Path>) -> Result<sops::AgeKeys> {
 }
 
 fn keys_of_file(path: &Path) -> Result<sops::AgeKeys> {
+    // A key in the place of its file is easily given, and an error would print it.
+    let given = path.to_string_lossy().to_ascii_uppercase();
+    if given.contains("AGE-SECRET-KEY-") || given.contains("PRIVATE KEY") {
+        bail!("a key was given where the name of a file belongs: put the key into SOPS_AGE_KEY");
+    }
     let text = fs::read_to_string(path)
         .with_context(|| format!("failed to read keys from {}", path.display()))?;
     sops::AgeKeys::parse(&text)

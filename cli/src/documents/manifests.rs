@@ -62,10 +62,7 @@ impl Manifests {
         let unknown_fields = unknown_fields(&document)?;
         // serde's error may repeat a value, and a value may be a password: only its place is told.
         let resource = serde_json::from_value(document).map_err(|error| {
-            let kind = error.to_string();
-            let kind = kind
-                .split_once(':')
-                .map_or("a field of the wrong type", |(kind, _)| kind);
+            let kind = kind_of(&error);
             anyhow::anyhow!(
                 "{}: the RegistryConfig has {kind}: compare it with the reference",
                 source.label
@@ -159,21 +156,41 @@ fn collect_unknown(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<
     }
 }
 
+/// What serde found wrong, in fixed words: its own may repeat a value up to any length.
+fn kind_of(error: &serde_json::Error) -> &'static str {
+    const KINDS: [(&str, &str); 5] = [
+        ("missing field", "a required field missing"),
+        (
+            "unknown variant",
+            "a word where one of a few others is taken",
+        ),
+        ("unknown field", "an unknown field"),
+        ("invalid type", "a value of the wrong type"),
+        ("invalid value", "a value that is not taken"),
+    ];
+    let text = error.to_string();
+    let known = KINDS.iter().find(|(start, _)| text.starts_with(start));
+    known.map_or("a field of the wrong type", |(_, kind)| kind)
+}
+
 fn documents_of(source: &Source) -> Result<Vec<Value>> {
-    use serde::Deserialize as _;
     let text = std::str::from_utf8(&source.content)
         .with_context(|| format!("{} is not UTF-8", source.label))?;
-    let mut documents = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let value = Value::deserialize(document).map_err(|error| {
+    // Bounded against aliases and nesting; its words may quote the document, so only the place is told.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let values: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
             let place = error.location().map_or_else(String::new, |at| {
                 format!(" at line {}, column {}", at.line(), at.column())
             });
             anyhow::anyhow!(
-                "{} is not readable as YAML{place}: mend the syntax there",
+                "{} is not readable as YAML{place}: mend the syntax there, a key that stands twice, or nesting \
+                 and aliases without end",
                 source.label
             )
         })?;
+    let mut documents = Vec::new();
+    for value in values {
         match value {
             Value::Null => {}
             Value::Object(ref list) if list.get("kind").and_then(Value::as_str) == Some("List") => {

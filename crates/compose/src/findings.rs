@@ -1,6 +1,6 @@
 //! Lints the merged document and says which field each finding comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use node_files::layout;
 use registries::{Distribution, Finding, LintOptions, NodeOptions, Severity};
@@ -26,9 +26,10 @@ pub(crate) fn of(
             ..NodeOptions::default()
         },
     };
+    let origins = Origins::new(origins);
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for finding in registries::lint(document, &options) {
-        let path = field_of(&finding, origins);
+        let path = origins.field_of(&finding);
         match finding.severity {
             Severity::Error => problems.push(Problem {
                 code: finding.code,
@@ -47,22 +48,34 @@ pub(crate) fn of(
     (problems, warnings)
 }
 
-/// The field of the spec: where the unit came from, and the finding's own path below it.
-fn field_of(finding: &Finding, origins: &BTreeMap<Unit, String>) -> String {
-    let is_below = |unit: &str| {
-        finding
-            .path
-            .strip_prefix(unit)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
-    let origin = origins
-        .iter()
-        .map(|(unit, origin)| (unit.path(), origin))
-        .filter(|(unit, _)| is_below(unit))
-        .max_by_key(|(unit, _)| unit.len());
-    match origin {
-        Some((_, origin)) => format!("{origin}.{}", finding.path),
-        None if finding.path.is_empty() => "spec".to_owned(),
-        None => format!("spec: {}", finding.path),
+/// Where each unit came from, by its path in the document: a large document has as many findings as units.
+struct Origins<'a> {
+    by_path: HashMap<String, &'a str>,
+    lengths: HashSet<usize>,
+}
+
+impl<'a> Origins<'a> {
+    fn new(origins: &'a BTreeMap<Unit, String>) -> Self {
+        let by_path: HashMap<String, &str> = origins
+            .iter()
+            .map(|(unit, origin)| (unit.path(), origin.as_str()))
+            .collect();
+        let lengths = by_path.keys().map(String::len).collect();
+        Self { by_path, lengths }
+    }
+
+    /// The field of the spec: where the unit came from, and the finding's own path below it.
+    fn field_of(&self, finding: &Finding) -> String {
+        let path = &finding.path;
+        let borders = path.char_indices().rev().filter(|(_, c)| ".[".contains(*c));
+        let origin = std::iter::once(path.len())
+            .chain(borders.map(|(at, _)| at))
+            .filter(|at| self.lengths.contains(at))
+            .find_map(|at| self.by_path.get(&path[..at]));
+        match origin {
+            Some(origin) => format!("{origin}.{path}"),
+            None if path.is_empty() => "spec".to_owned(),
+            None => format!("spec: {path}"),
+        }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use api::Reason;
+use registries::REDACTED;
 
 use crate::problem::Problem;
+use crate::rules::names::{is_data_key, is_subdomain};
 
 /// Secrets and `ConfigMaps` by name; one that does not exist is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,14 +55,9 @@ impl fmt::Debug for ConfigMapContent {
 
 impl Inputs {
     pub(crate) fn secret(&self, name: &str, path: &str) -> Result<&SecretContent, Problem> {
-        self.secrets.get(name).ok_or_else(|| {
-            Problem::new(
-                Reason::ReferenceNotFound,
-                path,
-                format!("Secret {name} does not exist in the operator's namespace"),
-                "create it there, or correct the name",
-            )
-        })
+        self.secrets
+            .get(name)
+            .ok_or_else(|| no_object("Secret", name, path))
     }
 
     pub(crate) fn secret_key(&self, name: &str, key: &str, path: &str) -> Result<&[u8], Problem> {
@@ -78,14 +75,10 @@ impl Inputs {
         key: &str,
         path: &str,
     ) -> Result<&[u8], Problem> {
-        let config_map = self.config_maps.get(name).ok_or_else(|| {
-            Problem::new(
-                Reason::ReferenceNotFound,
-                path,
-                format!("ConfigMap {name} does not exist in the operator's namespace"),
-                "create it there, or correct the name",
-            )
-        })?;
+        let config_map = self
+            .config_maps
+            .get(name)
+            .ok_or_else(|| no_object("ConfigMap", name, path))?;
         config_map
             .data
             .get(key)
@@ -94,7 +87,19 @@ impl Inputs {
     }
 }
 
+fn no_object(kind: &str, name: &str, path: &str) -> Problem {
+    // What no object can be called may be anything, a credential too.
+    let name = if is_subdomain(name) { name } else { REDACTED };
+    Problem::new(
+        Reason::ReferenceNotFound,
+        path,
+        format!("{kind} {name} does not exist in the operator's namespace"),
+        "create it there, or correct the name",
+    )
+}
+
 fn no_key(kind: &str, name: &str, key: &str, path: &str) -> Problem {
+    let key = if is_data_key(key) { key } else { REDACTED };
     Problem::new(
         Reason::ReferenceNotFound,
         path,

@@ -528,3 +528,35 @@ proptest! {
         prop_assert_eq!(of(&forward).files, of(&shuffled).files);
     }
 }
+
+#[test]
+fn a_name_that_no_object_can_have_is_not_repeated() {
+    let login = "registries: {configs: {h: {auth: {secretRef: {name: 'bob:hunter2'}}}}}";
+    let source = "registriesFrom: [{secretRef: {name: s, key: 'bob:hunter2'}}]";
+    let inputs = inputs(&[("s", secret("Opaque", &[]))]);
+    for yaml in [login, source] {
+        let problems = problems(yaml, &inputs);
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+        assert!(problems.len() > 1, "{problems:?}");
+    }
+}
+
+#[test]
+fn thousands_of_findings_each_find_their_source_in_time() {
+    let document: String = (0..4_000)
+        .map(|i| format!("  m{i}.example: {{endpoint: ['http://m{i}.example/v1/']}}\n"))
+        .collect();
+    let document = format!("mirrors:\n{document}");
+    let inputs = inputs(&[("s", secret("Opaque", &[("k", &document)]))]);
+    let started = std::time::Instant::now();
+    let composed = composed("registriesFrom: [{secretRef: {name: s, key: k}}]", &inputs);
+    assert!(composed.warnings.len() >= 4_000);
+    assert!(
+        composed
+            .warnings
+            .iter()
+            .all(|warning| warning.path.starts_with("spec.registriesFrom[0].mirrors.m"))
+    );
+    // It took this long when each finding went through all units.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}

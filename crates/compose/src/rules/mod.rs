@@ -1,6 +1,6 @@
 //! The rules of the schema once more: servers before 1.25 know no CEL, and `berth apply` has no server.
 
-mod names;
+pub(crate) mod names;
 mod registries;
 mod selector;
 

@@ -17,9 +17,7 @@ pub(super) fn object(path: &str, name: &str, problems: &mut Vec<Problem>) {
 
 /// A key of a Secret or `ConfigMap`.
 pub(super) fn data_key(path: &str, key: &str, problems: &mut Vec<Problem>) {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let special = key == "." || key == ".." || key.starts_with("..");
-    if key.is_empty() || key.len() > bounds::DATA_KEY || special || !key.bytes().all(harmless) {
+    if !is_data_key(key) {
         problems.push(Problem::invalid(
             format!("{path}.key"),
             "is no key that a Secret or ConfigMap can have",
@@ -28,7 +26,13 @@ pub(super) fn data_key(path: &str, key: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-pub(super) fn is_subdomain(name: &str) -> bool {
+pub(crate) fn is_data_key(key: &str) -> bool {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let special = key == "." || key.starts_with("..");
+    !key.is_empty() && key.len() <= bounds::DATA_KEY && !special && key.bytes().all(harmless)
+}
+
+pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= bounds::OBJECT_NAME && name.split('.').all(is_label)
 }
 
