@@ -172,12 +172,15 @@ fn covers(actual: &Value, desired: &Value) -> bool {
     }
 }
 
+/// The server leaves zero values out.
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
         Value::Object(map) => map.values().all(is_empty),
         Value::Array(list) => list.is_empty(),
-        _ => false,
+        Value::Bool(true) => false,
     }
 }
 

@@ -106,7 +106,7 @@ impl View<'_> {
                 ConditionType::Degraded,
                 ConditionStatus::False,
                 Reason::AsExpected,
-                "",
+                "no node reported a failure",
             );
         }
         let mut message = all
@@ -228,7 +228,12 @@ fn trio(
     message: &str,
 ) -> Vec<Verdict> {
     let stalled = match stalled {
-        ConditionStatus::False => verdict(ConditionType::Stalled, stalled, Reason::AsExpected, ""),
+        ConditionStatus::False => verdict(
+            ConditionType::Stalled,
+            stalled,
+            Reason::AsExpected,
+            "nothing stands in the way",
+        ),
         _ => verdict(ConditionType::Stalled, stalled, reason, message),
     };
     vec![

@@ -75,7 +75,13 @@ pub fn init(format: Format, filter: Filter) -> Result<(), LogError> {
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         Format::Text => Box::new(lines.with_filter(filter.0)),
-        Format::Json => Box::new(lines.json().flatten_event(true).with_filter(filter.0)),
+        Format::Json => Box::new(
+            lines
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .with_filter(filter.0),
+        ),
     };
     tracing_subscriber::registry()
         .with(layer)
