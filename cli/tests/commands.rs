@@ -344,6 +344,24 @@ fn what_render_says_of_files_and_dropped_endpoints_shows_no_credential() {
 }
 
 #[test]
+fn apply_follows_no_link_out_of_the_root() {
+    let folder = folder(&[("registries.yaml", PLAIN)]);
+    let (node, elsewhere) = (folder.path().join("node"), folder.path().join("elsewhere"));
+    fs::create_dir(&node).unwrap();
+    for exists in [false, true] {
+        if exists {
+            fs::create_dir(&elsewhere).unwrap();
+        } else {
+            std::os::unix::fs::symlink(&elsewhere, node.join("etc")).unwrap();
+        }
+        let answer = berth(folder.path(), &["apply", "registries.yaml", "--root=node"]);
+        assert_eq!(answer.code, 2, "{}", answer.stdout);
+        assert!(answer.stderr.contains("symbolic link"), "{}", answer.stderr);
+    }
+    assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
+}
+
+#[test]
 fn a_manifest_without_end_is_refused_quickly() {
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
     let text = format!("{head}a: &a \"{}\"\nb:\n", "x".repeat(1 << 20));

@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &Apply, streams: &mut Streams) -> Result<Outcome> {
     let wanted =
         Wanted::from_secret_data(resolved.files.clone()).context("the document is missing")?;
     node_files::check(&wanted, &folder)?;
+    check_inside(&arguments.root, &folder)?;
     let change = change(&folder, node_folder, &wanted, &resolved)?;
     if !arguments.dry_run {
         let ownership = own(
@@ -40,6 +41,28 @@ pub(crate) fn run(arguments: &Apply, streams: &mut Streams) -> Result<Outcome> {
     }
     report(arguments, &folder, &resolved, &change, streams)?;
     Ok(Outcome::findings_if(arguments.dry_run && change.any()))
+}
+
+/// An absolute link in a folder that stands for a node means the node's files, and would lead to this machine's.
+fn check_inside(root: &Path, folder: &Path) -> Result<()> {
+    let Ok(real_root) = root.canonicalize() else {
+        return Ok(());
+    };
+    let there = folder
+        .ancestors()
+        .find(|path| path.symlink_metadata().is_ok());
+    let inside = there.is_none_or(|path| {
+        path.canonicalize()
+            .is_ok_and(|real| real.starts_with(real_root))
+    });
+    if !inside {
+        bail!(
+            "{} leads out of {} by a symbolic link: replace the link with a folder",
+            folder.display(),
+            root.display()
+        );
+    }
+    Ok(())
 }
 
 /// What the node sees of it.

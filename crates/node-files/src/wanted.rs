@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -80,9 +80,18 @@ impl Wanted {
                 continue;
             }
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let bytes = openat(&directory, name, flags, Mode::empty())
-                .and_then(|file| read_to_end(&file, room))
-                .map_err(|errno| unreadable(&format!("read {name}"), errno))?
+            let read_failed = |errno| unreadable(&format!("read {name}"), errno);
+            let file = openat(&directory, name, flags, Mode::empty()).map_err(read_failed)?;
+            // A pipe without a writer reads as an empty document, which would empty the node's.
+            let mode = fstat(&file).map_err(read_failed)?.st_mode;
+            if FileType::from_raw_mode(mode) != FileType::RegularFile {
+                return Err(Error::Source {
+                    path: folder.to_path_buf(),
+                    problem: format!("{name} is not a file: replace it with one"),
+                });
+            }
+            let bytes = read_to_end(&file, room)
+                .map_err(read_failed)?
                 .ok_or_else(|| Error::Source {
                     path: folder.to_path_buf(),
                     problem: format!("it has more than {MAX_BYTES} bytes: make it smaller"),

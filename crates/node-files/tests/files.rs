@@ -335,6 +335,17 @@ fn a_source_that_cannot_be_read_is_named_with_the_mend() {
 }
 
 #[test]
+fn a_pipe_in_the_source_is_refused_and_not_read_as_empty() {
+    let source = TempDir::new().unwrap();
+    let pipe = source.path().join(DOCUMENT);
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let error = Wanted::from_secret_folder(source.path()).unwrap_err();
+    assert_eq!(error.reason(), Reason::SecretUnreadable);
+    assert!(error.to_string().contains("is not a file"), "{error}");
+}
+
+#[test]
 fn looking_at_a_node_writes_nothing() {
     let (root, folder) = node();
     assert_eq!(find(&folder).unwrap().original, Original::Unrecorded);
