@@ -134,10 +134,12 @@ fn tls(attempt: &Attempt) -> String {
 }
 
 fn as_json(explanation: &Explanation) -> Value {
-    let attempts = explanation
-        .attempts
-        .as_ref()
-        .map(|attempts| attempts.iter().map(|attempt| attempt_as_json(&attempt.redacted())).collect::<Vec<_>>());
+    let attempts = explanation.attempts.as_ref().map(|attempts| {
+        attempts
+            .iter()
+            .map(|attempt| attempt_as_json(&attempt.redacted()))
+            .collect::<Vec<_>>()
+    });
     json!({
         "image": explanation.image.normalized(),
         "hostsDirectory": explanation.hosts_dir.as_deref().map(redact_key),
