@@ -19,12 +19,13 @@ pub(super) fn check(linter: &mut Linter<'_>) {
     let registries = linter.registries;
     for (key, mirror) in &registries.mirrors {
         let Some(mirror) = mirror else { continue };
+        let completed = linter.endpoints_of(key);
         let mut seen = BTreeSet::new();
-        for (index, address) in mirror.endpoint.iter().enumerate() {
+        for (index, (address, endpoint)) in mirror.endpoint.iter().zip(completed).enumerate() {
             let index = index.to_string();
             let path = ["mirrors", key, "endpoint", &index];
-            if let Some(endpoint) = usable(linter, &path, address) {
-                if !seen.insert(endpoint.url.clone()) {
+            if let Some(endpoint) = usable(linter, &path, address, endpoint.as_ref()) {
+                if !seen.insert(endpoint.url.as_str()) {
                     linter.report(
                         ENDPOINT_DUPLICATE,
                         &path,
@@ -33,17 +34,22 @@ pub(super) fn check(linter: &mut Linter<'_>) {
                     );
                     continue;
                 }
-                check_form(linter, &path, address, &endpoint);
-                check_host(linter, &path, &endpoint);
+                check_form(linter, &path, address, endpoint);
+                check_host(linter, &path, endpoint);
             }
         }
-        check_default(linter, key, mirror);
+        check_default(linter, key, mirror, completed);
     }
 }
 
 /// The endpoint as k3s completes it, unless it fails at every attempt.
-fn usable(linter: &mut Linter<'_>, path: &[&str], address: &str) -> Option<Endpoint> {
-    let Ok(endpoint) = normalize(address, None) else {
+fn usable<'a>(
+    linter: &mut Linter<'_>,
+    path: &[&str],
+    address: &str,
+    endpoint: Option<&'a Endpoint>,
+) -> Option<&'a Endpoint> {
+    let Some(endpoint) = endpoint else {
         linter.report(
             ENDPOINT_INVALID,
             path,
@@ -72,7 +78,9 @@ fn usable(linter: &mut Linter<'_>, path: &[&str], address: &str) -> Option<Endpo
         );
         return None;
     }
-    if explain_alone(address, None).is_some_and(|explanation| explanation.unreadable.is_some()) {
+    let is_unreadable = !is_read_as_written(endpoint)
+        && explain_alone(address, None).is_some_and(|explanation| explanation.unreadable.is_some());
+    if is_unreadable {
         linter.report(
             ENDPOINT_IPV6_BRACKETS,
             path,
@@ -82,6 +90,14 @@ fn usable(linter: &mut Linter<'_>, path: &[&str], address: &str) -> Option<Endpo
         return None;
     }
     Some(endpoint)
+}
+
+/// Whether nothing in an endpoint means something to TOML or to containerd's stricter URLs, so that pasting it into
+/// hosts.toml cannot break the file.
+fn is_read_as_written(endpoint: &Endpoint) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/' | b':');
+    endpoint.url.bytes().all(is_plain) && endpoint.host.matches(':').count() <= 1
 }
 
 fn check_form(linter: &mut Linter<'_>, path: &[&str], address: &str, endpoint: &Endpoint) {
@@ -176,28 +192,26 @@ fn check_host(linter: &mut Linter<'_>, path: &[&str], endpoint: &Endpoint) {
 }
 
 /// The registry's own address among its endpoints.
-fn check_default(linter: &mut Linter<'_>, key: &str, mirror: &Mirror) {
+fn check_default(
+    linter: &mut Linter<'_>,
+    key: &str,
+    mirror: &Mirror,
+    completed: &[Option<Endpoint>],
+) {
     let node = &linter.options.node;
     let Some(default) = normalize(key, None).ok().filter(|_| key != "*") else {
         return;
     };
-    let urls: Vec<Option<String>> = mirror
-        .endpoint
+    let is_default = |endpoint: &Endpoint| endpoint.url == default.url;
+    let Some(position) = completed
         .iter()
-        .map(|address| normalize(address, None).ok().map(|endpoint| endpoint.url))
-        .collect();
-    let Some(position) = urls
-        .iter()
-        .position(|url| url.as_ref() == Some(&default.url))
+        .position(|endpoint| endpoint.as_ref().is_some_and(is_default))
     else {
         return;
     };
     let index = position.to_string();
     let path = ["mirrors", key, "endpoint", &index];
-    let is_last = urls[position + 1..]
-        .iter()
-        .flatten()
-        .all(|url| *url == default.url);
+    let is_last = completed[position + 1..].iter().flatten().all(is_default);
     if linter.has_release_before(&[[1, 29, 2]]) {
         linter.report(
             VERSION_DEFAULT_ENDPOINT,

@@ -13,14 +13,14 @@ mod tls;
 mod versions;
 mod wildcards;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::decode::{Decoded, decode};
-use crate::document::Registries;
-use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST, normalize};
+use crate::document::{Mirror, Registries};
+use crate::endpoint::{DOCKER_HUB, DOCKER_HUB_HOST, Endpoint, normalize};
 use crate::error::{ParseError, Place};
 use crate::node::NodeOptions;
 use crate::strict::show_path;
@@ -85,11 +85,13 @@ pub fn lint(document: &[u8], options: &LintOptions) -> Vec<Finding> {
         Ok(decoded) => decoded,
         Err(error) => return vec![unreadable(&error)],
     };
+    let endpoints = completed_endpoints(&decoded.registries);
     let mut linter = Linter {
         registries: &decoded.registries,
         decoded: &decoded,
         options,
-        hosts: hosts_of_endpoints(&decoded.registries),
+        hosts: hosts_of(&endpoints),
+        endpoints: &endpoints,
         findings: Vec::new(),
     };
     structure::check(&mut linter);
@@ -106,16 +108,29 @@ pub fn lint(document: &[u8], options: &LintOptions) -> Vec<Finding> {
     findings
 }
 
+/// The endpoints of each mirror as k3s completes them, `None` where it drops one.
+type Endpoints<'a> = BTreeMap<&'a str, Vec<Option<Endpoint>>>;
+
+fn completed_endpoints(registries: &Registries) -> Endpoints<'_> {
+    let completed = |mirror: &Mirror| {
+        let addresses = mirror.endpoint.iter();
+        addresses
+            .map(|address| normalize(address, None).ok())
+            .collect()
+    };
+    let mirrors = registries.mirrors.iter();
+    mirrors
+        .filter_map(|(key, mirror)| Some((key.as_str(), completed(mirror.as_ref()?))))
+        .collect()
+}
+
 /// Docker Hub's own endpoint counts under both of its names.
-fn hosts_of_endpoints(registries: &Registries) -> BTreeSet<String> {
-    let addresses = registries
-        .mirrors
+fn hosts_of(endpoints: &Endpoints<'_>) -> BTreeSet<String> {
+    let mut hosts: BTreeSet<String> = endpoints
         .values()
         .flatten()
-        .flat_map(|mirror| &mirror.endpoint);
-    let mut hosts: BTreeSet<String> = addresses
-        .filter_map(|address| normalize(address, None).ok())
-        .map(|endpoint| endpoint.registry)
+        .flatten()
+        .map(|endpoint| endpoint.registry.clone())
         .collect();
     if hosts.contains(DOCKER_HUB) {
         hosts.insert(DOCKER_HUB_HOST.to_owned());
@@ -149,12 +164,18 @@ struct Linter<'a> {
     registries: &'a Registries,
     decoded: &'a Decoded,
     options: &'a LintOptions,
+    endpoints: &'a Endpoints<'a>,
     /// Hosts that endpoints name, as keys of `configs`.
     hosts: BTreeSet<String>,
     findings: Vec<Finding>,
 }
 
-impl Linter<'_> {
+impl<'a> Linter<'a> {
+    /// The endpoints of a mirror in the order of its addresses.
+    fn endpoints_of(&self, key: &str) -> &'a [Option<Endpoint>] {
+        self.endpoints.get(key).map_or(&[], Vec::as_slice)
+    }
+
     /// Reports at the place of a path, or of the nearest key above it.
     fn report(
         &mut self,

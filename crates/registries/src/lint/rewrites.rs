@@ -1,6 +1,7 @@
 //! Rewrites that break hosts.toml, never match, or give different results by chance.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::Linter;
 use super::catalog::{
@@ -8,9 +9,8 @@ use super::catalog::{
     REWRITE_INVALID, REWRITE_UNKNOWN_GROUP, REWRITE_UNPORTABLE, REWRITE_WITHOUT_ENDPOINTS,
     VERSION_INLINE, VERSION_REWRITE_SCOPE,
 };
-use crate::document::Mirror;
-use crate::endpoint::{DOCKER_HUB, normalize};
-use crate::go_regex::GoRegex;
+use crate::endpoint::DOCKER_HUB;
+use crate::go_regex::{GoRefusal, GoRegex};
 use crate::toml;
 
 /// Rules are tried out on this many names at most.
@@ -20,13 +20,17 @@ const MAX_MATCHES: usize = 100_000;
 
 /// A rule as containerd gets it.
 struct Rule {
-    regex: GoRegex,
+    regex: Rc<GoRegex>,
     pattern: String,
     replacement: String,
 }
 
+/// Patterns that were read already: many mirrors share theirs, and compiling one takes longer than all else here.
+type Known = BTreeMap<String, Result<Rc<GoRegex>, GoRefusal>>;
+
 pub(super) fn check(linter: &mut Linter<'_>) {
     let registries = linter.registries;
+    let mut known = Known::new();
     for (key, mirror) in &registries.mirrors {
         let Some(mirror) = mirror.as_ref().filter(|mirror| !mirror.rewrite.is_empty()) else {
             continue;
@@ -41,19 +45,24 @@ pub(super) fn check(linter: &mut Linter<'_>) {
         }
         let mut rules = Vec::new();
         for (pattern, replacement) in &mirror.rewrite {
-            rules.extend(as_containerd_reads(linter, key, pattern, replacement));
+            rules.extend(as_containerd_reads(
+                linter,
+                &mut known,
+                key,
+                (pattern, replacement),
+            ));
         }
         check_collisions(linter, key, &rules);
-        check_scope(linter, key, mirror);
+        check_scope(linter, key);
     }
 }
 
 /// The rule behind TOML's escapes, checked; `None` when it is out of the game.
 fn as_containerd_reads(
     linter: &mut Linter<'_>,
+    known: &mut Known,
     key: &str,
-    pattern: &str,
-    replacement: &str,
+    (pattern, replacement): (&str, &str),
 ) -> Option<Rule> {
     let path = ["mirrors", key, "rewrite", pattern];
     let Some((read, read_replacement)) = through_toml(pattern, replacement) else {
@@ -82,8 +91,11 @@ fn as_containerd_reads(
             "double every backslash that the regular expression needs",
         );
     }
-    let regex = match GoRegex::new(&read) {
-        Ok(regex) => regex,
+    let compiled = known
+        .entry(read.clone())
+        .or_insert_with(|| GoRegex::new(&read).map(Rc::new));
+    let regex = match compiled {
+        Ok(regex) => Rc::clone(regex),
         Err(refusal) => {
             linter.report(
                 REWRITE_INVALID,
@@ -242,9 +254,9 @@ fn fitting_name(pattern: &str) -> Option<String> {
 }
 
 /// Before December 2024 the token was asked for with the name as it was.
-fn check_scope(linter: &mut Linter<'_>, key: &str, mirror: &Mirror) {
+fn check_scope(linter: &mut Linter<'_>, key: &str) {
     let registries = linter.registries;
-    let has_auth = mirror.endpoint.iter().filter_map(|address| normalize(address, None).ok()).any(|endpoint| {
+    let has_auth = linter.endpoints_of(key).iter().flatten().any(|endpoint| {
         matches!(registries.configs.get(&endpoint.registry), Some(Some(config)) if config.auth.is_some())
     });
     if has_auth && linter.has_release_before(&[[1, 29, 12], [1, 30, 8], [1, 31, 4]]) {
