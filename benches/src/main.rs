@@ -33,6 +33,9 @@ enum Command {
         #[arg(long, default_value = "target")]
         disk: PathBuf,
     },
+    /// The peer of the node-writer, as a process.
+    #[command(hide = true)]
+    BareWrite { root: PathBuf },
     /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
     Operator {
         /// The release binary.
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
     let table = match Arguments::parse().command {
         Command::Document => document::measure()?,
         Command::NodeWriter { binary, disk } => node_writer::measure(&binary, &disk)?,
+        Command::BareWrite { root } => return node_writer::bare_write(&root),
         Command::Operator { binary } => operator::measure(&binary)?,
     };
     println!("{table}");
