@@ -30,7 +30,7 @@ pub async fn install(cluster: &Cluster, values: &[&str]) -> Result<()> {
     // Tests read logs down to the last detail, because no level may show a secret.
     arguments.extend([
         "--set",
-        "operator.logLevel=debug",
+        "operator.logLevel=info\\,berth_operator=debug",
         "--set",
         "nodeWriter.logLevel=debug",
     ]);
@@ -43,7 +43,7 @@ pub async fn install(cluster: &Cluster, values: &[&str]) -> Result<()> {
 
 pub async fn wait_until_ready(cluster: &Cluster) -> Result<()> {
     let deployments = Api::<Deployment>::namespaced(cluster.client.clone(), NAMESPACE);
-    eventually("a ready operator", Duration::from_secs(60), || async {
+    eventually("a ready operator", Duration::from_secs(40), || async {
         let found = deployments.list(&ListParams::default()).await?;
         let deployment = found.items.first().context("no deployment")?;
         let status = deployment.status.clone().unwrap_or_default();

@@ -269,7 +269,9 @@ impl Play {
             },
             fixed("/proc"),
             fixed("/dev/null"),
+            fixed("/dev/random"),
             fixed("/dev/urandom"),
+            fixed("/dev/zero"),
             Mount {
                 source: self.folder.join("termination"),
                 target: self.termination_path().into(),

@@ -2,6 +2,8 @@
 
 mod helm;
 mod kustomize;
+mod lifecycle;
+mod release;
 mod rendering;
 mod rights;
 mod values;

@@ -359,7 +359,7 @@ fn object(Case(path, value, _): &Case) -> Result<DynamicObject> {
     Ok(serde_json::from_value(config)?)
 }
 
-async fn install_crd(cluster: &Cluster, file: &str) -> Result<Api<DynamicObject>> {
+pub(crate) async fn install_crd(cluster: &Cluster, file: &str) -> Result<Api<DynamicObject>> {
     let path = repository().join("crds").join(file).display().to_string();
     cluster.tools.kubectl(&["create", "-f", &path]).await?;
     let configs = Api::<DynamicObject>::all_with(cluster.client.clone(), &resource());
