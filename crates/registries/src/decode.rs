@@ -11,9 +11,6 @@ use crate::strict::{Ignored, IgnoredKind};
 use crate::yaml::scalar::{self, Value};
 use crate::yaml::tree::{Content, Id, Node, Tree};
 
-/// Names of keys and indices of list items that lead to a value, as the document writes them.
-pub(crate) type Path = Vec<String>;
-
 /// More levels of aliases and merges than any registries.yaml.
 const MAX_DEPTH: usize = 64;
 
@@ -23,7 +20,24 @@ pub(crate) struct Decoded {
     pub(crate) registries: Registries,
     pub(crate) ignored: Vec<Ignored>,
     /// Key or list item to where it stands.
-    pub(crate) places: BTreeMap<Path, Place>,
+    pub(crate) places: Places,
+}
+
+/// Where keys and list items stand, as a tree of names of keys and indices of items, as the document writes them.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// `None` for the document itself.
+    own: Option<Place>,
+    below: BTreeMap<String, Places>,
+}
+
+impl Places {
+    pub(crate) fn get(&self, path: &[&str]) -> Option<Place> {
+        let found = path
+            .iter()
+            .try_fold(self, |places, step| places.below.get(*step))?;
+        found.own
+    }
 }
 
 /// Decodes the first document of a tree.
@@ -68,8 +82,9 @@ struct Decoder<'t> {
     tree: &'t Tree,
     faults: Vec<ParseError>,
     ignored: Vec<Ignored>,
-    places: BTreeMap<Path, Place>,
-    path: Path,
+    /// Those at and below the key that is being read.
+    places: Places,
+    path: Vec<String>,
     /// Aliases that are being followed.
     following: Vec<Id>,
     merging: usize,
@@ -84,8 +99,8 @@ impl<'t> Decoder<'t> {
             tree,
             faults: Vec::new(),
             ignored: Vec::new(),
-            places: BTreeMap::new(),
-            path: Path::new(),
+            places: Places::default(),
+            path: Vec::new(),
             following: Vec::new(),
             merging: 0,
             depth: 0,
@@ -422,10 +437,16 @@ impl<'t> Decoder<'t> {
         place: Place,
         read: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
+        // A key that stands twice keeps what was found below its first place.
+        let mut inner = self.places.below.remove(&step).unwrap_or_default();
+        inner.own = Some(place);
+        let outer = std::mem::replace(&mut self.places, inner);
         self.path.push(step);
-        self.places.insert(self.path.clone(), place);
         let result = read(self);
-        self.path.pop();
+        let inner = std::mem::replace(&mut self.places, outer);
+        if let Some(step) = self.path.pop() {
+            self.places.below.insert(step, inner);
+        }
         result
     }
 

@@ -46,10 +46,11 @@ fn unified(old: &[Line], new: &[Line]) -> Option<String> {
     }
     let operations = capture_diff_slices(Algorithm::Myers, &old_numbers, &new_numbers);
     let hunks = group_diff_ops(operations, CONTEXT);
+    let places = Places::of(old);
     Some(
         hunks
             .iter()
-            .map(|operations| hunk(operations, old, new))
+            .map(|operations| hunk(operations, old, new, &places))
             .collect(),
     )
 }
@@ -63,7 +64,7 @@ fn identity(line: &Line) -> (&[String], &str, Option<&str>) {
     )
 }
 
-fn hunk(operations: &[DiffOp], old: &[Line], new: &[Line]) -> String {
+fn hunk(operations: &[DiffOp], old: &[Line], new: &[Line], places: &Places<'_>) -> String {
     let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
         return String::new();
     };
@@ -86,20 +87,34 @@ fn hunk(operations: &[DiffOp], old: &[Line], new: &[Line]) -> String {
         text.extend(
             new[after]
                 .iter()
-                .map(|line| format!("+  {}{}\n", line.text, changed(line, old))),
+                .map(|line| format!("+  {}{}\n", line.text, changed(line, places))),
         );
     }
     text
 }
 
+/// The masked lines of the old document by path and text, the first one of each.
+struct Places<'a>(HashMap<(&'a [String], &'a str), &'a Line>);
+
+impl<'a> Places<'a> {
+    fn of(old: &'a [Line]) -> Self {
+        let mut places = HashMap::new();
+        for line in old {
+            places
+                .entry((line.path.as_slice(), line.text.as_str()))
+                .or_insert(line);
+        }
+        Self(places)
+    }
+}
+
 /// Says so where only what the mask hides differs from the old document's line at the same place.
-fn changed(line: &Line, old: &[Line]) -> &'static str {
-    let same_place = |before: &&Line| before.path == line.path && before.text == line.text;
+fn changed(line: &Line, places: &Places<'_>) -> &'static str {
     let is_changed = line.hidden.is_some()
         && line.text.contains(REDACTED)
-        && old
-            .iter()
-            .find(same_place)
+        && places
+            .0
+            .get(&(line.path.as_slice(), line.text.as_str()))
             .is_some_and(|before| before.hidden != line.hidden);
     if is_changed { " (changed)" } else { "" }
 }

@@ -29,11 +29,8 @@ impl std::fmt::Debug for NullUnit {
 pub fn explicit_nulls(document: &[u8]) -> Result<Vec<NullUnit>, ParseError> {
     let decoded = decode(&Tree::read(document)?)?;
     let stands = |key: &str, field: &str| {
-        decoded.places.contains_key(&vec![
-            "configs".to_owned(),
-            key.to_owned(),
-            field.to_owned(),
-        ])
+        let place = decoded.places.get(&["configs", key, field]);
+        place.is_some()
     };
     let mut nulls = Vec::new();
     for (key, config) in &decoded.registries.configs {

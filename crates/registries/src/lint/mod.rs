@@ -210,8 +210,7 @@ impl<'a> Linter<'a> {
     }
 
     fn place(&self, path: &[&str]) -> Option<Place> {
-        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
-        self.decoded.places.get(&path).copied()
+        self.decoded.places.get(path)
     }
 
     fn has_release_before(&self, fixes: &[[u32; 3]]) -> bool {
