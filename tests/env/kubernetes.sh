@@ -13,7 +13,6 @@ build_kubernetes() {
   fi
   apt_install "${KUBERNETES_PACKAGES[@]}"
   enable_sources
-  apt_update
   local work=$BERTH_CACHE/build
   rm -rf "$work" && mkdir -p "$work"
   say "kubernetes: fetching Debian's source package"

@@ -36,15 +36,41 @@ apt_update() {
 
 install_packages() { apt_install "${PACKAGES[@]}"; }
 
-# Debian lists binary packages only; the same places hold the sources.
+# Debian lists binary packages only; the same places hold the sources. Only Debian's own entries are doubled: other
+# archives often have no sources, which would fail the update.
 enable_sources() {
-  local list=/etc/apt/sources.list.d target=/etc/apt/sources.list.d/berth-source
-  # shellcheck disable=SC2016 # apt's own placeholder
-  apt-get indextargets --format '$(CREATED_BY)' 2>/dev/null | grep -q '^Sources$' && return 0
-  if compgen -G "$list/*.sources" >/dev/null; then
-    sed 's/^Types:.*/Types: deb-src/' "$list"/debian*.sources >"$target.sources"
-  else
-    cat /etc/apt/sources.list "$list"/*.list 2>/dev/null | sed -n 's/^deb /deb-src /p' >"$target.list"
-  fi
+  local list=/etc/apt/sources.list.d made=/etc/apt/sources.list.d/berth-source
+  knows_source && return 0
+  apt_update
+  knows_source && return 0
+  debian_stanzas "$list"/*.sources >"$made.sources"
+  debian_lines /etc/apt/sources.list "$list"/*.list >"$made.list"
+  local file
+  for file in "$made.sources" "$made.list"; do [ -s "$file" ] || rm -f "$file"; done
   UPDATED=
+  apt_update
+}
+
+knows_source() { [ -n "$(apt-cache showsrc kubernetes 2>/dev/null)" ]; }
+
+codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# A glob without a match and a file that is not there are both no entries.
+existing() {
+  local file
+  for file in "$@"; do
+    [ ! -f "$file" ] || case $file in */berth-source.*) ;; *) cat "$file"; printf '\n' ;; esac
+  done
+}
+
+debian_stanzas() {
+  existing "$@" | sed '/^#/d' | awk -v suite="$(codename)" 'BEGIN { RS = ""; ORS = "\n\n" }
+    /(^|\n)URIs:[^\n]*\/debian(-security)?\/?( |\n|$)/ && $0 ~ "(^|\n)Suites:[^\n]* " suite && /(^|\n)Components:[^\n]* main/ && !/(^|\n)Enabled: *no/ {
+      sub(/(^|\n)Types:[^\n]*/, "\nTypes: deb-src"); sub(/^\n/, ""); print
+    }'
+}
+
+debian_lines() {
+  existing "$@" | awk -v suite="$(codename)" '
+    $1 == "deb" && /\/debian(-security)?\/? / && $0 ~ " " suite && / main/ { sub(/^deb/, "deb-src"); print }'
 }
