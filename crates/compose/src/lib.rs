@@ -77,6 +77,10 @@ pub fn compose_with_keys(
     keys: &sops::AgeKeys,
 ) -> Result<Composed, Vec<Problem>> {
     let mut problems = rules::check(spec);
+    if let Some(problem) = sources::too_large(spec, inputs) {
+        problems.push(problem);
+        return Err(problems);
+    }
     let mut merged = Merged::default();
     if let Some(registries) = &spec.registries {
         merged.add(inline::read(registries, inputs, folder, &mut problems));
@@ -115,6 +119,7 @@ pub fn compose_with_keys(
         return Err(lint_problems);
     }
     merged.warnings.extend(lint_warnings);
+    problem::shorten(&mut merged.warnings);
     Ok(Composed {
         document: merged.document,
         files,

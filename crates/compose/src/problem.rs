@@ -93,3 +93,20 @@ fn code_of(reason: Reason) -> &'static str {
         _ => "invalid-spec",
     }
 }
+
+/// More warnings than anybody reads; a document of 1 MiB can make hundreds of thousands.
+const MOST_WARNINGS: usize = 1_000;
+
+/// Keeps the first warnings and counts the others.
+pub(crate) fn shorten(warnings: &mut Vec<Warning>) {
+    let more = warnings.len().saturating_sub(MOST_WARNINGS);
+    if more > 0 {
+        warnings.truncate(MOST_WARNINGS);
+        warnings.push(Warning::new(
+            "more-warnings",
+            "spec",
+            format!("{more} further warnings are not listed"),
+            "mend the listed ones first",
+        ));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use api::{Decryption, Reason, RegistriesSource};
+use api::{Decryption, Reason, RegistriesSource, RegistryConfigSpec};
 use registries::IgnoredKind;
 
 use crate::inputs::Inputs;
@@ -29,6 +29,30 @@ pub(crate) fn read(
         .and_then(|(path, bytes)| Ok((clear_text(&path, bytes, keys, inputs)?, path)))
         .and_then(|(bytes, path)| layer(origin, &path, &bytes));
     result.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// All sources together, before any of them is read: what does not fit into a Secret twice over fits in no case.
+pub(crate) fn too_large(spec: &RegistryConfigSpec, inputs: &Inputs) -> Option<Problem> {
+    let limit = 2 * crate::LARGEST;
+    let size_of = |source: &RegistriesSource| {
+        let of_secret = source.secret_ref.as_ref().and_then(|reference| {
+            inputs
+                .secrets
+                .get(&reference.name)?
+                .data
+                .get(&reference.key)
+        });
+        of_secret.map_or(0, Vec::len) + source.sops.as_ref().map_or(0, String::len)
+    };
+    let size: usize = spec.registries_from.iter().map(size_of).sum();
+    (size > limit).then(|| {
+        Problem::new(
+            Reason::ConfigTooLarge,
+            "spec.registriesFrom",
+            format!("the documents take {size} bytes together, at most {limit} are read"),
+            "remove registries that are not needed, or split the nodes between two RegistryConfigs",
+        )
+    })
 }
 
 fn content<'a>(
