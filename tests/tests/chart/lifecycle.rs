@@ -282,6 +282,7 @@ async fn kept(cluster: &mut Cluster) -> Result<()> {
     }
     holds(cluster, "foreign-0", "https://mirror.internal:5000").await?;
     let stays = [
+        "APIService /v1alpha1.berth.dev",
         "CustomResourceDefinition /registryconfigs.berth.dev",
         "RegistryConfig /foreign",
     ];

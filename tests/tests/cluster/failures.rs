@@ -408,3 +408,34 @@ async fn a_change_on_the_node_is_undone() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_somebody_keeps_changing_is_left_and_reported() {
+    installed(
+        NodeSpec::workers("worker", 1),
+        async |cluster: &mut Cluster| {
+            apply(cluster, &registry_config("default")).await?;
+            rolled_out(cluster, "default").await?;
+            let node = cluster.kubelet()?.node("worker-0")?;
+            let good = node.read(FILE).context("no file")?;
+            for _ in 0..3 {
+                node.write(FILE, "mirrors: {}\n")?;
+                eventually("a repair", SOON, || {
+                    let same = node.read(FILE).as_deref() == Some(&good);
+                    async move { if same { Ok(()) } else { Err("not yet") } }
+                })
+                .await?;
+            }
+            node.write(FILE, "mirrors: {}\n")?;
+            let degraded =
+                condition(cluster, "default", "Degraded", "True", "NodesDegraded").await?;
+            ensure!(
+                degraded.message.contains("FileContested"),
+                "{}",
+                degraded.message
+            );
+            Ok(())
+        },
+    )
+    .await;
+}

@@ -1,5 +1,6 @@
 //! Scenarios on a cluster of their own: a real API server with its controllers, nodes played by the test kubelet.
 
+mod distribution;
 mod failures;
 mod harness;
 mod main_job;
