@@ -44,7 +44,7 @@ impl Writer {
         let name = desired.name_any();
         let api: Api<DaemonSet> = Api::namespaced(self.client.clone(), &self.namespace);
         let operation = || format!("apply DaemonSet {name}");
-        let desired = stamped(desired)
+        let desired = stamped(&desired)
             .map_err(kube::Error::SerdeError)
             .during(operation)?;
         if let Some(actual) = actual {
@@ -141,14 +141,12 @@ fn parameters() -> PatchParams {
 }
 
 /// The object as JSON, with a hash of itself: what we no longer set cannot be seen by comparing what we set.
-fn stamped(desired: DaemonSet) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(&desired)?;
+fn stamped(desired: &DaemonSet) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(desired)?;
     let digest = Sha256::digest(value.to_string().as_bytes());
-    let stamp: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut start = [0; 8];
+    start.copy_from_slice(&digest[..8]);
+    let stamp = format!("{:016x}", u64::from_be_bytes(start));
     value["metadata"]["annotations"][ANNOTATION_APPLIED] = Value::String(stamp);
     Ok(value)
 }

@@ -75,9 +75,9 @@ impl Caches {
         let sets = Api::<PartialObjectMeta<DaemonSet>>::namespaced(client.clone(), namespace);
         let sets = watcher(sets, owned()).default_backoff();
         let set = move |set: &ObjectFacts| {
-            set.config
-                .iter()
-                .for_each(|config| self::wake(&waker, config))
+            if let Some(config) = &set.config {
+                self::wake(&waker, config);
+            }
         };
         tasks.spawn(
             self.daemon_sets

@@ -46,7 +46,7 @@ pub(crate) async fn run(
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop)
-        .run(reconcile, back_off, context)
+        .run(reconcile, |config, error, context| back_off(&config, error, &context), context)
         .for_each(|result| async move {
             if let Err(kube::runtime::controller::Error::QueueError(error)) = result {
                 let error = crate::index::describe(&error);
@@ -71,7 +71,7 @@ async fn reconcile(config: Arc<RegistryConfig>, context: Arc<Context>) -> Result
     })))
 }
 
-fn back_off(config: Arc<RegistryConfig>, error: &Error, context: Arc<Context>) -> Action {
+fn back_off(config: &RegistryConfig, error: &Error, context: &Context) -> Action {
     let name = config.name_any();
     let reason = error.reason();
     let attempt = {

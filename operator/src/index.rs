@@ -69,7 +69,7 @@ impl<V: Clone + PartialEq> Index<V> {
             match event {
                 Ok(event) => self.take(&event, &extract).iter().for_each(&changed),
                 Err(error) => {
-                    tracing::warn!(error = %describe(&error), "a watch was interrupted and starts again")
+                    tracing::warn!(error = %describe(&error), "a watch was interrupted and starts again");
                 }
             }
         }

@@ -58,9 +58,10 @@ impl Leadership {
     pub(crate) async fn give_back(self) {
         // The manager releases the Lease when nobody listens any more.
         drop(self.held);
-        match tokio::time::timeout(RELEASE, self.task).await {
-            Ok(Ok(Ok(_))) => tracing::info!("gave the Lease back"),
-            _ => tracing::warn!("failed to give the Lease back, it ends by itself"),
+        if let Ok(Ok(Ok(_))) = tokio::time::timeout(RELEASE, self.task).await {
+            tracing::info!("gave the Lease back");
+        } else {
+            tracing::warn!("failed to give the Lease back, it ends by itself");
         }
     }
 }

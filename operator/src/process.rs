@@ -7,7 +7,7 @@ use crate::settings::{Command, Settings};
 use crate::{run, uninstall};
 
 /// Libraries that log what the API server sends, Secrets included, when they cannot read it.
-const TELL_TALES: [&str; 2] = ["kube_client::client", "kube_runtime::watcher"];
+pub(crate) const TELL_TALES: [&str; 2] = ["kube_client::client", "kube_runtime::watcher"];
 
 /// Runs until the work is done, or until SIGTERM.
 pub(crate) fn start(settings: Settings) -> anyhow::Result<()> {

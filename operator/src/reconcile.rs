@@ -17,7 +17,7 @@ use crate::events::{self, Note};
 use crate::facts::{ConfigFacts, PodFacts};
 use crate::metrics::Metrics;
 use crate::resolve::{Current, Reader};
-use crate::rollout::{self, Decision, Goal, Outcome, Situation, Template};
+use crate::rollout::{self, Decision, Goal, Outcome, Situation};
 use crate::selection::Selection;
 use crate::settings::Run;
 use crate::situation;
@@ -95,7 +95,7 @@ impl Reconciler {
         }
         self.prune(&own.name, &status, &situation, &pods).await?;
         if deleting && (decision.outcome == Outcome::Complete || retains(&current.config)) {
-            self.let_go(&current.config, &situation).await?;
+            self.let_go(&current, &situation).await?;
         }
         Ok(decision.wake)
     }
@@ -104,7 +104,7 @@ impl Reconciler {
         self.caches.nodes.with(|nodes| {
             self.caches
                 .configs
-                .with(|configs| Selection::of(own, nodes.values(), configs.values()))
+                .with(|configs| Selection::of(own, nodes.values(), &configs.values()))
         })
     }
 
@@ -141,27 +141,22 @@ impl Reconciler {
         decision: &Decision,
     ) -> Result<(), Error> {
         let name = current.config.name_any();
+        if let (Goal::Reach(revision), Ok(plan)) = (&situation.goal, plan) {
+            let secret = names::revision_secret(&name, revision);
+            let exists = self
+                .caches
+                .secrets
+                .with(|secrets| secrets.contains_key(&secret));
+            if !exists {
+                let blueprint = self.blueprint(current, plan.folder, selection);
+                self.writer
+                    .secret(&blueprint.secret(revision, &plan.files))
+                    .await?;
+            }
+        }
         for (role, template) in &decision.templates {
             let actual = current.daemon_sets.get(role);
-            let blueprint = Blueprint {
-                config: &current.config,
-                namespace: &self.namespace,
-                node_writer: &self.settings.node_writer,
-                folder: folder(current, *role, plan),
-                elsewhere: &selection.elsewhere,
-            };
-            if let (Template::Revision(revision), Ok(plan)) = (template, plan) {
-                let secret = names::revision_secret(&name, revision);
-                let exists = self
-                    .caches
-                    .secrets
-                    .with(|secrets| secrets.contains_key(&secret));
-                if *revision == plan.revision && !exists {
-                    self.writer
-                        .secret(&blueprint.secret(revision, &plan.files))
-                        .await?;
-                }
-            }
+            let blueprint = self.blueprint(current, folder(current, *role, plan), selection);
             let half = situation.half(*role);
             let moved = half.template.as_ref() != Some(template);
             let variant = Variant {
@@ -181,6 +176,21 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    fn blueprint<'a>(
+        &'a self,
+        current: &'a Current,
+        folder: &'a str,
+        selection: &'a Selection,
+    ) -> Blueprint<'a> {
+        Blueprint {
+            config: &current.config,
+            namespace: &self.namespace,
+            node_writer: &self.settings.node_writer,
+            folder,
+            elsewhere: &selection.elsewhere,
+        }
     }
 
     /// Writes the status if it changed, and tells every transition once.
@@ -252,7 +262,8 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn let_go(&self, config: &RegistryConfig, situation: &Situation) -> Result<(), Error> {
+    async fn let_go(&self, current: &Current, situation: &Situation) -> Result<(), Error> {
+        let config = &current.config;
         let left = rollout::left_behind(situation);
         if situation.goal == Goal::Restore && !left.is_empty() {
             let note = Note {
@@ -265,6 +276,7 @@ impl Reconciler {
             };
             self.event(config, &note, situation.now).await;
         }
+        self.delete_own(current).await?;
         self.drop_finalizer(config).await?;
         self.metrics.status(&config.name_any(), None);
         Ok(())
@@ -285,6 +297,20 @@ impl Reconciler {
 
     /// The operator is being uninstalled and this resource stays: nodes keep their files, nothing of ours stays.
     async fn release(&self, current: &Current) -> Result<(), Error> {
+        self.delete_own(current).await?;
+        if current
+            .config
+            .finalizers()
+            .iter()
+            .any(|held| held == FINALIZER)
+        {
+            self.drop_finalizer(&current.config).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is left to the garbage collector, which does not know owners whose CRD is deleted right after them.
+    async fn delete_own(&self, current: &Current) -> Result<(), Error> {
         let name = current.config.name_any();
         for role in current.daemon_sets.keys() {
             self.writer
@@ -299,14 +325,6 @@ impl Reconciler {
         });
         for secret in secrets {
             self.writer.prune(&secret).await?;
-        }
-        if current
-            .config
-            .finalizers()
-            .iter()
-            .any(|held| held == FINALIZER)
-        {
-            self.drop_finalizer(&current.config).await?;
         }
         Ok(())
     }
@@ -327,3 +345,7 @@ fn folder<'a>(current: &'a Current, role: Role, plan: &'a Checked) -> &'a str {
 fn retains(config: &RegistryConfig) -> bool {
     config.spec.deletion_policy == DeletionPolicy::Retain
 }
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

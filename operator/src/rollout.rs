@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::facts::Failure;
 
-/// A node that stays NotReady for this long is not waited for when files are put back.
+/// A node that stays `NotReady` for this long is not waited for when files are put back.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What pods of a `DaemonSet` do.

@@ -27,7 +27,7 @@ impl Selection {
     pub(crate) fn of<'a>(
         own: &ConfigFacts,
         nodes: impl IntoIterator<Item = &'a NodeFacts>,
-        all: impl Iterator<Item = &'a ConfigFacts> + Clone,
+        all: &(impl Iterator<Item = &'a ConfigFacts> + Clone),
     ) -> Self {
         let mut selection = Self::default();
         let older = || {

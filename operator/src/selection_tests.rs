@@ -24,7 +24,7 @@ fn the_older_one_wins_a_node_and_the_first_by_name_among_equals() {
         selecting("x", 9, "x"),
         config_facts("twin", 5),
     ];
-    let select = |own: &ConfigFacts| Selection::of(own, &nodes, all.iter());
+    let select = |own: &ConfigFacts| Selection::of(own, &nodes, &all.iter());
     assert_eq!(select(&all[0]).taken, 0);
     let younger = select(&all[1]);
     assert_eq!(
@@ -39,7 +39,7 @@ fn disjoint_selectors_do_not_meet() {
     let nodes = [zone("a", "x"), zone("b", "y")];
     let all = [selecting("x", 1, "x"), selecting("y", 2, "y")];
     for own in &all {
-        let selection = Selection::of(own, &nodes, all.iter());
+        let selection = Selection::of(own, &nodes, &all.iter());
         assert_eq!((selection.taken, selection.nodes.len()), (0, 1));
     }
 }
@@ -52,7 +52,7 @@ fn a_node_that_reads_another_file_is_named_and_not_served() {
     let selection = Selection::of(
         &own,
         &[moved, node("a", Role::ControlPlane)],
-        std::iter::once(&own),
+        &std::iter::once(&own),
     );
     assert_eq!(selection.elsewhere, ["moved"]);
     assert_eq!(selection.role(Role::ControlPlane).count(), 1);
@@ -70,7 +70,7 @@ fn the_distribution_is_that_of_all_selected_nodes() {
             })
             .collect();
         let own = config_facts("one", 1);
-        Selection::of(&own, &nodes, std::iter::once(&own))
+        Selection::of(&own, &nodes, &std::iter::once(&own))
     };
     let (k3s, rke2) = (Some(Distribution::K3s), Some(Distribution::Rke2));
     let auto = DistributionSetting::Auto;

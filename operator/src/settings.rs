@@ -71,7 +71,7 @@ pub(crate) struct NodeWriter {
     /// Image of the node-writer.
     #[arg(long = "node-writer-image", env = "BERTH_NODE_WRITER_IMAGE", value_parser = check_image)]
     pub(crate) image: String,
-    /// Always, IfNotPresent or Never.
+    /// `Always`, `IfNotPresent` or `Never`.
     #[arg(long = "node-writer-pull-policy", env = "BERTH_NODE_WRITER_PULL_POLICY", default_value = "IfNotPresent",
           value_parser = ["Always", "IfNotPresent", "Never"])]
     pub(crate) pull_policy: String,
@@ -88,7 +88,7 @@ pub(crate) struct NodeWriter {
     pub(crate) privileged: bool,
     /// Resources of the container, as JSON.
     #[arg(long = "node-writer-resources", env = "BERTH_NODE_WRITER_RESOURCES", value_parser = json::<ResourceRequirements>,
-          default_value = r#"{"requests":{"cpu":"5m","memory":"8Mi"},"limits":{"memory":"32Mi"}}"#)]
+          default_value = r#"{"requests":{"cpu":"5m","memory":"8Mi"},"limits":{"memory":"128Mi"}}"#)]
     pub(crate) resources: ResourceRequirements,
     /// Tolerations, as a JSON list.
     #[arg(long = "node-writer-tolerations", env = "BERTH_NODE_WRITER_TOLERATIONS", value_parser = json::<Tolerations>,

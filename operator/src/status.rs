@@ -1,5 +1,7 @@
 //! What a `RegistryConfig` says about itself. Pure: old status and what is there in, new status out.
 
+use std::fmt::Write as _;
+
 use api::{
     ConditionStatus, ConditionType, NodeCounts, Reason, RegistryConfig, RegistryConfigStatus,
 };
@@ -116,7 +118,7 @@ impl View<'_> {
             .collect::<Vec<_>>()
             .join("; ");
         if let Some(more @ 1..) = all.len().checked_sub(NAMED_NODES) {
-            message.push_str(&format!("; and {more} more nodes"));
+            let _ = write!(message, "; and {more} more nodes");
         }
         verdict(
             ConditionType::Degraded,
@@ -271,7 +273,7 @@ fn list(problems: &[Problem]) -> String {
         .map(ToString::to_string);
     let mut text = named.collect::<Vec<_>>().join("\n");
     if let Some(more @ 1..) = problems.len().checked_sub(NAMED_PROBLEMS) {
-        text.push_str(&format!("\nand {more} more problems"));
+        let _ = write!(text, "\nand {more} more problems");
     }
     text
 }
@@ -280,10 +282,10 @@ fn warnings(plan: &Plan) -> String {
     let all = &plan.warnings;
     let mut text = String::new();
     for warning in all.iter().take(NAMED_PROBLEMS) {
-        text.push_str(&format!("\nwarning: {warning}"));
+        let _ = write!(text, "\nwarning: {warning}");
     }
     if let Some(more @ 1..) = all.len().checked_sub(NAMED_PROBLEMS) {
-        text.push_str(&format!("\nand {more} more warnings"));
+        let _ = write!(text, "\nand {more} more warnings");
     }
     text
 }

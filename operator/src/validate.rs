@@ -116,8 +116,8 @@ fn explain(unclear: &Unclear) -> Problem {
 
 /// The first names of a list, and how many more there are.
 pub(crate) fn some(names: &[String]) -> String {
-    let named = names.iter().take(NAMED_NODES).map(String::as_str);
-    let mut text = named.collect::<Vec<_>>().join(", ");
+    let first: Vec<&str> = names.iter().take(NAMED_NODES).map(String::as_str).collect();
+    let mut text = first.join(", ");
     if let Some(more @ 1..) = names.len().checked_sub(NAMED_NODES) {
         text.push_str(" and ");
         text.push_str(&more.to_string());

@@ -4,7 +4,7 @@ use api::names::Role;
 
 fn check(config: &RegistryConfig) -> Result<Plan, Vec<Problem>> {
     let own = config_facts("default", 1);
-    let selection = Selection::of(&own, &[node("a", Role::Workers)], std::iter::once(&own));
+    let selection = Selection::of(&own, &[node("a", Role::Workers)], &std::iter::once(&own));
     validate(
         config,
         &Inputs::default(),
