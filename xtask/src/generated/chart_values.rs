@@ -1,6 +1,10 @@
 //! The values of charts/berth as types: the schema and the chart's README are generated from them.
 
 #![expect(dead_code, reason = "only their schema is used")]
+#![expect(
+    clippy::struct_field_names,
+    reason = "values keep the names that users have"
+)]
 
 use std::collections::BTreeMap;
 
