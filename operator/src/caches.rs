@@ -93,10 +93,11 @@ impl Caches {
         )
         .default_backoff();
         let secret = move |secret: &ObjectFacts| {
-            secret
-                .config
-                .iter()
-                .for_each(|config| self::wake(&waker, config));
+            // One of ours that appears was made by a reconcile; one that vanishes has to be made again.
+            let here = this.secrets.with(|all| all.contains_key(&secret.name));
+            if let Some(config) = secret.config.as_ref().filter(|_| !here) {
+                self::wake(&waker, config);
+            }
             this.wake_naming(
                 |config| config.references.secrets.contains(&secret.name),
                 &waker,

@@ -18,7 +18,7 @@ use kube::runtime::watcher;
 use crate::error::Error;
 use crate::reconcile::Reconciler;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A time is never asked for again sooner than this: conditions count in seconds.
 const SHORTEST_WAKE: Duration = Duration::from_millis(250);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::names::{self, FINALIZER, Role};
 use api::{DeletionPolicy, RegistryConfig, RegistryConfigStatus};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use registries::RevisionKey;
@@ -154,9 +155,8 @@ impl Reconciler {
                     .await?;
             }
         }
-        for (role, template) in &decision.templates {
-            let actual = current.daemon_sets.get(role);
-            let blueprint = self.blueprint(current, folder(current, *role, plan), selection);
+        let applied = decision.templates.iter().map(|(role, template)| async move {
+            let folder = folder(current, *role, plan);
             let half = situation.half(*role);
             let moved = half.template.as_ref() != Some(template);
             let variant = Variant {
@@ -166,16 +166,15 @@ impl Reconciler {
                 selected: half.nodes.len(),
                 absent: rollout::absent(half, template),
             };
-            let written = self
-                .writer
-                .daemon_set(blueprint.daemon_set(&variant), actual)
-                .await?;
-            if written && moved {
-                let revision = template.label();
+            let desired = self.blueprint(current, folder, selection).daemon_set(&variant);
+            let actual = current.daemon_sets.get(role);
+            if self.writer.daemon_set(desired, actual).await? && moved {
+                let (name, revision) = (current.config.name_any(), template.label());
                 tracing::info!(config.name = %name, config.revision = %revision, role = %role, "nodes go to another revision");
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        try_join_all(applied).await.map(|_| ())
     }
 
     fn blueprint<'a>(

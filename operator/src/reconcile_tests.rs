@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use api::names::Role;
 use futures::stream;
@@ -282,21 +282,31 @@ fn traces(password: &str, document: &str) -> (Vec<Seen>, String) {
         (format!("{SECRETS}login"), login),
         (format!("{SECRETS}registries"), registries),
     ]);
-    let log = Log::default();
-    let loud = TELL_TALES.into_iter().fold(
-        Targets::new().with_default(LevelFilter::TRACE),
-        |targets, target| targets.with_target(target, LevelFilter::OFF),
-    );
-    let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
-    let subscriber = tracing_subscriber::registry().with(loud).with(lines);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let seen =
-        tracing::subscriber::with_default(subscriber, || runtime.block_on(run(objects, &["a"])));
+    let log = captured();
+    let seen = runtime.block_on(run(objects, &["a"]));
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (seen, log)
+}
+
+/// Everything that this process logs. One subscriber for all threads: whether a line is wanted is remembered by place.
+fn captured() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let loud = Targets::new().with_default(LevelFilter::TRACE);
+        let loud = TELL_TALES.into_iter().fold(loud, |targets, target| {
+            targets.with_target(target, LevelFilter::OFF)
+        });
+        let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
+        let subscriber = tracing_subscriber::registry().with(loud).with(lines);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        log
+    });
+    log.clone()
 }
 
 proptest! {
