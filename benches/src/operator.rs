@@ -30,7 +30,8 @@ pub(crate) fn measure(binary: &Path) -> Result<String> {
 }
 
 async fn measure_on_cluster(binary: &Path) -> Result<String> {
-    let cluster = Cluster::with_nodes([]).await?;
+    let mut cluster = Cluster::api_server_only().await?;
+    cluster.api.start_controllers()?;
     let crd = repository()
         .join("crds/registryconfigs-pre-1.25.yaml")
         .display()
