@@ -39,14 +39,16 @@ fn values_schema() -> Result<String> {
         .into_generator();
     let mut schema = serde_json::to_value(generator.into_root_schema_for::<Values>())?;
     drop_required(&mut schema);
+    schema.sort_all_objects();
     Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
 /// README of the chart: one table of all values with their defaults.
 fn readme(values: &str) -> Result<String> {
     let schema: Value = serde_json::from_str(&values_schema()?)?;
-    let defaults: Value =
+    let mut defaults: Value =
         serde_yaml::from_str(values).context("failed to read charts/berth/values.yaml")?;
+    defaults.sort_all_objects();
     let mut rows = String::new();
     table_rows(&schema, Some(&defaults), "", &mut rows);
     Ok(format!(

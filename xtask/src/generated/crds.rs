@@ -10,7 +10,9 @@ pub(crate) fn files() -> anyhow::Result<Vec<File>> {
     api::crds()
         .context("failed to make the custom resource definitions")?
         .into_iter()
-        .map(|crd| {
+        .map(|mut crd| {
+            // Another crate of the workspace may switch on serde_json's `preserve_order`; the files stay the same.
+            crd.document.sort_all_objects();
             let yaml = serde_yaml::to_string(&crd.document)
                 .with_context(|| format!("failed to write {} as YAML", crd.file))?;
             Ok(File {
