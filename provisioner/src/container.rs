@@ -9,6 +9,10 @@ use crate::cluster::{
 };
 use crate::names;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the Engine's own switches"
+)]
 /// A container to be made. Labels that tell about the network are added when the network is there.
 #[derive(Clone, PartialEq)]
 pub struct ContainerSpec {

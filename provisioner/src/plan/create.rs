@@ -1,0 +1,274 @@
+//! The steps that make a cluster.
+
+use std::collections::BTreeSet;
+
+use super::{ClusterRegistries, Surroundings};
+use crate::cluster::{ClusterSpec, NodeFile, NodeSpec, Role, Wait};
+use crate::container::{self, ContainerSpec};
+use crate::names;
+use crate::step::{Ready, Step};
+
+/// Everything from the network to the kubeconfig.
+pub fn create(
+    cluster: &ClusterSpec,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+) -> Vec<Step> {
+    let mut steps = vec![images(cluster, around)];
+    steps.push(Step::EnsureNetwork {
+        name: cluster.network.name.clone(),
+        subnet: cluster.network.subnet.clone(),
+    });
+    steps.extend(volumes(cluster));
+    steps.extend(registry_steps(cluster, registries, around));
+    steps.extend(
+        cluster
+            .nodes
+            .iter()
+            .filter_map(|node| node_folder(&node.name, node.memory, around)),
+    );
+    steps.push(containers(cluster, around));
+    steps.push(files(cluster, registries, around));
+    steps.extend(start(cluster));
+    if cluster.options.wait != Wait::No {
+        steps.push(wait_for_nodes(cluster));
+    }
+    if registries.is_published {
+        steps.push(Step::PublishRegistry {
+            node: names::server(&cluster.name, 0),
+        });
+    }
+    if cluster.options.update_kubeconfig {
+        steps.push(Step::MergeKubeconfig {
+            cluster: cluster.name.clone(),
+            server: names::server(&cluster.name, 0),
+            switch: cluster.options.switch_context,
+        });
+    }
+    steps
+}
+
+fn images(cluster: &ClusterSpec, around: &Surroundings) -> Step {
+    let mut images: BTreeSet<&str> = BTreeSet::new();
+    images.extend(cluster.nodes.iter().map(|node| node.image.as_str()));
+    images.extend(
+        cluster
+            .registries
+            .create
+            .as_ref()
+            .map(|registry| registry.image.as_str()),
+    );
+    let steps = images.into_iter().map(|image| image_step(image, around));
+    Step::Together(steps.collect())
+}
+
+fn image_step(image: &str, around: &Surroundings) -> Step {
+    let image = image.to_owned();
+    if around.balancer_is_ours && image == around.balancer_image {
+        Step::EnsureBalancerImage { image }
+    } else {
+        Step::EnsureImage { image }
+    }
+}
+
+fn volumes(cluster: &ClusterSpec) -> Vec<Step> {
+    let mut wanted = BTreeSet::new();
+    if cluster.image_volume {
+        wanted.insert(names::image_volume(&cluster.name));
+    }
+    // A bind's first part that holds no slash names a volume; those with our prefix go with the cluster.
+    let sources = cluster.nodes.iter().flat_map(|node| &node.volumes);
+    wanted.extend(
+        sources
+            .filter_map(|bind| bind.split_once(':'))
+            .map(|(source, _)| source)
+            .filter(|source| source.starts_with("k3d-") && !source.contains(['/', '\\']))
+            .map(str::to_owned),
+    );
+    wanted
+        .into_iter()
+        .map(|name| Step::EnsureVolume {
+            name,
+            cluster: cluster.name.clone(),
+        })
+        .collect()
+}
+
+fn registry_steps(
+    cluster: &ClusterSpec,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut connected = registries.used.clone();
+    if let Some(registry) = &cluster.registries.create {
+        let spec = container::of_registry(registry, Some(&cluster.name), around.habits);
+        steps.push(Step::CreateContainer(Box::new(spec)));
+        connected.push(registry.name.clone());
+    }
+    if !cluster.network.host {
+        steps.extend(connected.into_iter().map(|container| Step::Connect {
+            container,
+            network: cluster.network.name.clone(),
+        }));
+    }
+    // Before the nodes, which may pull from it at once.
+    steps.extend(
+        cluster
+            .registries
+            .create
+            .as_ref()
+            .map(|registry| Step::Start {
+                container: registry.name.clone(),
+                until: Ready::Started,
+            }),
+    );
+    steps
+}
+
+fn containers(cluster: &ClusterSpec, around: &Surroundings) -> Step {
+    let steps = cluster.nodes.iter().map(|node| {
+        let mut spec = container::of_node(cluster, node, around.habits);
+        limit_memory(&mut spec, around);
+        Step::CreateContainer(Box::new(spec))
+    });
+    Step::Together(steps.collect())
+}
+
+/// The kubelet reads the machine's memory from a file, which is covered by one with the limit in it.
+pub(super) fn limit_memory(spec: &mut ContainerSpec, around: &Surroundings) {
+    let (Some(_), Some(folder)) = (spec.memory, &around.node_folder) else {
+        return;
+    };
+    let folder = folder.join(format!(".{}", spec.name));
+    let folder = folder.display();
+    spec.binds
+        .push(format!("{folder}/meminfo:/proc/meminfo:ro"));
+    if around.has_edac {
+        spec.binds
+            .push(format!("{folder}/edac:/sys/devices/system/edac:ro"));
+    }
+}
+
+pub(super) fn node_folder(node: &str, memory: Option<i64>, around: &Surroundings) -> Option<Step> {
+    around.node_folder.as_ref()?;
+    Some(Step::WriteNodeFolder {
+        node: node.to_owned(),
+        memory: memory?,
+    })
+}
+
+/// What goes into the nodes before they start.
+fn files(cluster: &ClusterSpec, registries: &ClusterRegistries, around: &Surroundings) -> Step {
+    let mut steps = Vec::new();
+    for node in &cluster.nodes {
+        let files = node_files(node, registries, around);
+        if !files.is_empty() {
+            steps.push(Step::WriteFiles {
+                container: node.name.clone(),
+                files,
+            });
+        }
+        if node.role.runs_k3s() && around.habits.entrypoint {
+            steps.push(Step::WriteEntrypoint {
+                container: node.name.clone(),
+                aliases: cluster.host_aliases.clone(),
+            });
+        }
+        if let (Role::LoadBalancer, Some(config)) = (node.role, &cluster.balancer) {
+            steps.push(Step::WriteBalancer {
+                container: node.name.clone(),
+                config: config.clone(),
+                reload: false,
+            });
+        }
+    }
+    Step::Together(steps)
+}
+
+fn node_files(
+    node: &NodeSpec,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+) -> Vec<NodeFile> {
+    let mut files = node.files.clone();
+    if !node.role.runs_k3s() {
+        return files;
+    }
+    files.extend(registries.files.iter().cloned());
+    if let (Some(bytes), None) = (node.memory, &around.node_folder) {
+        files.push(meminfo(bytes));
+    }
+    files
+}
+
+/// Where the entrypoint finds what it lays over `/proc/meminfo`, when the Engine is on another machine.
+pub(crate) const MEMINFO_PATH: &str = "/etc/k3d/meminfo";
+
+pub(crate) fn meminfo(bytes: i64) -> NodeFile {
+    NodeFile {
+        path: MEMINFO_PATH.to_owned(),
+        mode: 0o644,
+        content: format!("MemTotal: {} kB\nSwapTotal: 0 kB\n", bytes / 1000).into_bytes(),
+    }
+}
+
+fn start(cluster: &ClusterSpec) -> Vec<Step> {
+    let waits = cluster.options.wait != Wait::No;
+    let start = |node: &NodeSpec, until| Step::Start {
+        container: node.name.clone(),
+        until: if waits { until } else { Ready::Started },
+    };
+    let of_role = |role| cluster.nodes.iter().filter(move |node| node.role == role);
+    let servers: Vec<_> = of_role(Role::Server).collect();
+    let mut steps = Vec::new();
+    for (index, server) in servers.iter().enumerate() {
+        let first_of_many = index == 0 && servers.len() > 1;
+        steps.push(start(
+            server,
+            if first_of_many {
+                Ready::Initializing
+            } else {
+                Ready::Server
+            },
+        ));
+    }
+    let rest: Vec<_> = of_role(Role::Agent)
+        .map(|node| start(node, Ready::Agent))
+        .chain(of_role(Role::LoadBalancer).map(|node| start(node, Ready::LoadBalancer)))
+        .collect();
+    if !rest.is_empty() {
+        steps.push(Step::Together(rest));
+    }
+    steps
+}
+
+fn wait_for_nodes(cluster: &ClusterSpec) -> Step {
+    let nodes = cluster
+        .nodes
+        .iter()
+        .filter(|node| has_kubelet(node.role, &node.args));
+    Step::WaitForNodes {
+        server: names::server(&cluster.name, 0),
+        nodes: nodes
+            .map(|node| kubernetes_name(&node.name, &node.args))
+            .collect(),
+        wait: cluster.options.wait,
+    }
+}
+
+/// Whether this container registers a Kubernetes node.
+pub(super) fn has_kubelet(role: Role, args: &[String]) -> bool {
+    role == Role::Agent
+        || (role == Role::Server && !args.iter().any(|arg| arg.starts_with("--disable-agent")))
+}
+
+/// The name under which it does so.
+pub(super) fn kubernetes_name(container: &str, args: &[String]) -> String {
+    let given = args.iter().enumerate().find_map(|(index, arg)| {
+        arg.strip_prefix("--node-name=")
+            .map(str::to_owned)
+            .or_else(|| (arg == "--node-name").then(|| args.get(index + 1).cloned())?)
+    });
+    given.unwrap_or_else(|| container.to_owned())
+}

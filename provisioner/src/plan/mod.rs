@@ -1,0 +1,43 @@
+//! From what is to be and what is there to steps. Nothing in here talks to an Engine.
+
+mod create;
+mod lifecycle;
+mod nodes;
+mod ports;
+mod registry;
+
+use std::path::PathBuf;
+
+use crate::cluster::NodeFile;
+use crate::container::Habits;
+
+pub use create::create;
+pub use lifecycle::{delete, start, stop};
+pub use nodes::{Addition, add_nodes, remove_node};
+pub use ports::{PortChange, change_ports};
+pub use registry::{connect_registry, create_registry, remove_registry};
+
+/// What plans take from the world around them, read once before planning.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub habits: Habits,
+    /// The image of load balancers.
+    pub balancer_image: String,
+    /// Whether it is our own, which is made and loaded rather than pulled.
+    pub balancer_is_ours: bool,
+    /// Where files for nodes stand on this machine; `None` when the Engine does not see this machine's files.
+    pub node_folder: Option<PathBuf>,
+    /// Whether the kernel tells of memory banks, which nodes with a limit must not see.
+    pub has_edac: bool,
+}
+
+/// What registries mean for a cluster that is made.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterRegistries {
+    /// Containers that are there and are connected to the cluster's network.
+    pub used: Vec<String>,
+    /// Written into every server and agent.
+    pub files: Vec<NodeFile>,
+    /// Whether tools in the cluster are told about a registry.
+    pub is_published: bool,
+}
