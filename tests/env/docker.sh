@@ -52,7 +52,7 @@ is_ours() { [ "${DOCKER_HOST:-}" = "unix://$BERTH_CACHE/docker/docker.sock" ]; }
 install_runtime() {
   RUNTIME=runc
   # The files are read at every start of a container, so a new version needs no restart of the engine.
-  install -m 755 "$here/runc-capped" "$1/runc-capped.new" && mv "$1/runc-capped.new" "$1/runc-capped"
+  install -m 755 "$here/node-image/runc-capped" "$1/runc-capped.new" && mv "$1/runc-capped.new" "$1/runc-capped"
   local bounds last
   bounds=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)
   last=$(cat /proc/sys/kernel/cap_last_cap)

@@ -48,6 +48,7 @@ write_environment() {
     printf 'export SOPS=%q AGE_KEYGEN=%q\n' "$bin/sops" "$(command -v age-keygen)"
     [ -z "${DOCKER_HOST:-}" ] || printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"
     [ -z "${DOCKER:-}" ] || printf 'export DOCKER=%q\n' "$DOCKER"
+    [ -z "${BERTH_K3S_IMAGE:-}" ] || printf 'export BERTH_K3S_IMAGE=%q BERTH_REGISTRY_IMAGE=%q\n' "$BERTH_K3S_IMAGE" "$BERTH_REGISTRY_IMAGE"
   } >"$BERTH_CACHE/env.new"
   mv "$BERTH_CACHE/env.new" "$BERTH_CACHE/env"
 }
