@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, fchmod, fsync, linkat, mkdirat, openat, renameat, unlinkat,
 };
-use rustix::io::{Errno, write};
+use rustix::io::Errno;
 
 use crate::decide::{Action, At, temporary_name};
 use crate::error::{Error, Result};
@@ -111,38 +111,17 @@ impl Folders {
             own: at.own,
             name: temporary_name(&at.name),
         };
-        let written = self.write_whole(&temporary, bytes).and_then(|()| {
-            renameat(self.fd(at), &temporary.name, self.fd(at), &at.name)
-                .map_err(|errno| self.failed("replace", at, errno))
-        });
-        if written.is_err() {
-            // It holds secrets and disk space; should this fail too, the next run sweeps it.
-            let _ = unlinkat(self.fd(at), &temporary.name, AtFlags::empty());
-        }
-        written
-    }
-
-    fn write_whole(&self, temporary: &At, bytes: &HiddenBytes) -> Result<()> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || openat(self.fd(temporary), &temporary.name, flags, FILE_MODE);
-        let file = match create() {
-            Err(Errno::EXIST) => {
-                self.remove(temporary)?;
-                create()
-            }
-            created => created,
-        }
-        .map_err(|errno| self.failed("create", temporary, errno))?;
-        write_all(&file, bytes.expose()).map_err(|errno| self.failed("write", temporary, errno))?;
-        // The mode given to open(2) passes through the umask.
-        fchmod(&file, FILE_MODE)
-            .map_err(|errno| self.failed("change the mode of", temporary, errno))?;
-        if bytes.expose().is_empty() {
-            // All there is of it stands in the folder, which is synced later.
-            return Ok(());
-        }
-        fsync(&file).map_err(|errno| self.failed("sync", temporary, errno))
+        atomic_file::replace(
+            self.fd(at),
+            at.name.as_ref(),
+            temporary.name.as_ref(),
+            bytes.expose(),
+            FILE_MODE,
+        )
+        .map_err(|failure| {
+            let place = if failure.is_temporary { &temporary } else { at };
+            self.failed(failure.operation, place, failure.errno)
+        })
     }
 
     /// A file system without hard links, or a rule against them, gets a copy.
@@ -235,16 +214,4 @@ fn create_folder(path: &Path) -> Result<OwnedFd> {
             .map_err(|errno| Error::system("sync", parent, errno))?;
     }
     open_directory(path, OFlags::empty()).map_err(|errno| Error::system("open", path, errno))
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match write(file, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
