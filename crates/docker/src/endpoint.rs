@@ -161,6 +161,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether the Engine sees the files of this machine: it listens on a socket of it.
+    pub fn is_local(&self) -> bool {
+        matches!(self.address, Address::Unix(_))
+    }
+
     fn of_variable(address: &str, environment: &Environment) -> Result<Self, EndpointError> {
         let tls = environment_tls(environment)?;
         let address = Address::parse(address, tls.is_some(), &Origin::Variable)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ClusterRegistries, Surroundings};
+use super::{ClusterRegistries, Surroundings, together};
 use crate::cluster::{ClusterSpec, NodeFile, NodeSpec, Role, Wait};
 use crate::container::{self, ContainerSpec};
 use crate::names;
@@ -14,7 +14,8 @@ pub fn create(
     registries: &ClusterRegistries,
     around: &Surroundings,
 ) -> Vec<Step> {
-    let mut steps = vec![images(cluster, around)];
+    let mut steps = Vec::new();
+    together(&mut steps, images(cluster, around));
     steps.push(Step::EnsureNetwork {
         name: cluster.network.name.clone(),
         subnet: cluster.network.subnet.clone(),
@@ -27,8 +28,8 @@ pub fn create(
             .iter()
             .filter_map(|node| node_folder(&node.name, node.memory, around)),
     );
-    steps.push(containers(cluster, around));
-    steps.push(files(cluster, registries, around));
+    together(&mut steps, containers(cluster, around));
+    together(&mut steps, files(cluster, registries, around));
     steps.extend(start(cluster));
     if cluster.options.wait != Wait::No {
         steps.push(wait_for_nodes(cluster));
@@ -48,7 +49,7 @@ pub fn create(
     steps
 }
 
-fn images(cluster: &ClusterSpec, around: &Surroundings) -> Step {
+fn images(cluster: &ClusterSpec, around: &Surroundings) -> Vec<Step> {
     let mut images: BTreeSet<&str> = BTreeSet::new();
     images.extend(cluster.nodes.iter().map(|node| node.image.as_str()));
     images.extend(
@@ -58,8 +59,10 @@ fn images(cluster: &ClusterSpec, around: &Surroundings) -> Step {
             .as_ref()
             .map(|registry| registry.image.as_str()),
     );
-    let steps = images.into_iter().map(|image| image_step(image, around));
-    Step::Together(steps.collect())
+    images
+        .into_iter()
+        .map(|image| image_step(image, around))
+        .collect()
 }
 
 fn image_step(image: &str, around: &Surroundings) -> Step {
@@ -126,13 +129,13 @@ fn registry_steps(
     steps
 }
 
-fn containers(cluster: &ClusterSpec, around: &Surroundings) -> Step {
+fn containers(cluster: &ClusterSpec, around: &Surroundings) -> Vec<Step> {
     let steps = cluster.nodes.iter().map(|node| {
         let mut spec = container::of_node(cluster, node, around.habits);
         limit_memory(&mut spec, around);
         Step::CreateContainer(Box::new(spec))
     });
-    Step::Together(steps.collect())
+    steps.collect()
 }
 
 /// The kubelet reads the machine's memory from a file, which is covered by one with the limit in it.
@@ -159,7 +162,11 @@ pub(super) fn node_folder(node: &str, memory: Option<i64>, around: &Surroundings
 }
 
 /// What goes into the nodes before they start.
-fn files(cluster: &ClusterSpec, registries: &ClusterRegistries, around: &Surroundings) -> Step {
+fn files(
+    cluster: &ClusterSpec,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     for node in &cluster.nodes {
         let files = node_files(node, registries, around);
@@ -183,7 +190,7 @@ fn files(cluster: &ClusterSpec, registries: &ClusterRegistries, around: &Surroun
             });
         }
     }
-    Step::Together(steps)
+    steps
 }
 
 fn node_files(
@@ -237,9 +244,7 @@ fn start(cluster: &ClusterSpec) -> Vec<Step> {
         .map(|node| start(node, Ready::Agent))
         .chain(of_role(Role::LoadBalancer).map(|node| start(node, Ready::LoadBalancer)))
         .collect();
-    if !rest.is_empty() {
-        steps.push(Step::Together(rest));
-    }
+    together(&mut steps, rest);
     steps
 }
 

@@ -1,7 +1,7 @@
 //! The steps that start, stop and delete what is there.
 
-use super::Surroundings;
 use super::create::{has_kubelet, kubernetes_name};
+use super::{Surroundings, together};
 use crate::cluster::{Role, Wait};
 use crate::names;
 use crate::observed::{Cluster, Container};
@@ -149,13 +149,4 @@ pub(super) fn has_folder(node: &Container) -> bool {
     node.binds()
         .iter()
         .any(|bind| bind.ends_with(":/proc/meminfo:ro"))
-}
-
-/// Nothing for no step, the step itself for one.
-pub(super) fn together(steps: &mut Vec<Step>, mut some: Vec<Step>) {
-    if some.len() > 1 {
-        steps.push(Step::Together(some));
-    } else {
-        steps.append(&mut some);
-    }
 }

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 
 use crate::cluster::NodeFile;
 use crate::container::Habits;
+use crate::step::Step;
 
 pub use create::create;
 pub use lifecycle::{delete, start, stop};
-pub use nodes::{Addition, add_nodes, remove_node};
+pub use nodes::{Addition, add_nodes, remove_nodes};
 pub use ports::{PortChange, change_ports};
-pub use registry::{connect_registry, create_registry, remove_registry};
+pub use registry::{Refusal, connect_registry, create_registry, remove_registry};
 
 /// What plans take from the world around them, read once before planning.
 #[derive(Clone, Debug, Default)]
@@ -40,4 +41,13 @@ pub struct ClusterRegistries {
     pub files: Vec<NodeFile>,
     /// Whether tools in the cluster are told about a registry.
     pub is_published: bool,
+}
+
+/// Nothing for no step, the step itself for one.
+fn together(steps: &mut Vec<Step>, mut some: Vec<Step>) {
+    if some.len() > 1 {
+        steps.push(Step::Together(some));
+    } else {
+        steps.append(&mut some);
+    }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use registries::Secret;
 
-use super::Surroundings;
 use super::create::{has_kubelet, kubernetes_name, limit_memory, meminfo, node_folder};
-use super::lifecycle::{has_folder, together};
+use super::lifecycle::has_folder;
 use super::registry::Refusal;
+use super::{Surroundings, together};
 use crate::cluster::{BalancerSpec, PortMap, Role, Ulimit, Wait};
 use crate::container::{Address, Attachment, ContainerSpec, common_labels};
 use crate::names;
@@ -298,28 +298,32 @@ fn forward_to_new(
     })
 }
 
-/// The container, and what pointed at it.
-pub fn remove_node(
+/// The containers, and what pointed at them. All are of this cluster, or of none that is known.
+pub fn remove_nodes(
     cluster: Option<&Cluster>,
-    node: &Container,
+    nodes: &[&Container],
     forwarded: Option<&BalancerSpec>,
     around: &Surroundings,
 ) -> Vec<Step> {
-    let mut steps = vec![Step::RemoveContainer {
+    let goes = |name: &str| nodes.iter().any(|node| node.name == name);
+    let removals = nodes.iter().map(|node| Step::RemoveContainer {
         container: node.name.clone(),
-    }];
-    if around.node_folder.is_some() && has_folder(node) {
-        steps.push(Step::RemoveNodeFolder {
+    });
+    let mut steps = Vec::new();
+    together(&mut steps, removals.collect());
+    if around.node_folder.is_some() {
+        let limited = nodes.iter().filter(|node| has_folder(node));
+        steps.extend(limited.map(|node| Step::RemoveNodeFolder {
             node: node.name.clone(),
-        });
+        }));
     }
     let balancer = cluster
         .and_then(Cluster::balancer)
-        .filter(|balancer| balancer.name != node.name);
-    if let (true, Some(balancer), Some(forwarded)) = (node.role.runs_k3s(), balancer, forwarded) {
+        .filter(|balancer| !goes(&balancer.name));
+    if let (Some(balancer), Some(forwarded)) = (balancer, forwarded) {
         let mut config = forwarded.clone();
         for targets in config.ports.values_mut() {
-            targets.retain(|target| *target != node.name);
+            targets.retain(|target| !goes(target));
         }
         config.ports.retain(|_, targets| !targets.is_empty());
         if config != *forwarded {

@@ -3,7 +3,6 @@
 //! The Engine cannot change the ports of a container, so the load balancer is made anew beside the old one and takes
 //! its place; whatever fails puts the old one back.
 
-use super::lifecycle::together;
 use super::registry::Refusal;
 use crate::cluster::{BalancerSpec, ContainerPort, HostBinding, PortMap, Role};
 use crate::container::{Address, Attachment, ContainerSpec};
@@ -75,7 +74,7 @@ pub fn change_ports(
             until: Ready::LoadBalancer,
         });
     }
-    together(&mut steps, vec![Step::RemoveContainer { container: old }]);
+    steps.push(Step::RemoveContainer { container: old });
     Ok(steps)
 }
 
