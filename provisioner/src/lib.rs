@@ -6,6 +6,7 @@
 //! run      steps, one after the other  -> containers         does; undoes in reverse when one fails
 //! ```
 
+pub mod balancer;
 pub mod cluster;
 pub mod container;
 pub mod names;
