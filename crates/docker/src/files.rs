@@ -107,7 +107,9 @@ impl Engine {
             Some(Ok(first)) => first,
             Some(Err(error)) => {
                 let error = self.failed(operation, error);
-                let absent = error.status() == Some(404) && !error.says("no such container");
+                let absent = error.status() == Some(404) && !error.says("no such container")
+                    // What should be a folder on the way is a file.
+                    || error.says("not a directory");
                 return if absent {
                     Ok(Found::Nothing)
                 } else {
@@ -168,8 +170,9 @@ impl Engine {
             .get_container_archive_info(container, Some(options));
         match self.call(operation.clone(), call).await {
             Ok(_) => Ok(true),
-            // This answer has no body that could say what is missing; a missing container fails at the next call.
             Err(error) if error.status() == Some(404) => Ok(false),
+            // This answer has no body that could say what is wrong; writing fails for the same reason, with words.
+            Err(error) if error.status().is_some() => Ok(true),
             Err(error) => Err(error),
         }
     }
