@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cluster::{BalancerSpec, HostAlias, NodeFile, Role, Subnet, Wait};
+use crate::balancer::config::Config;
+use crate::cluster::{HostAlias, NodeFile, Role, Subnet, Wait};
 use crate::container::ContainerSpec;
 
 /// One thing that is done. A plan is a list of these.
@@ -49,7 +50,7 @@ pub enum Step {
     },
     WriteBalancer {
         container: String,
-        config: BalancerSpec,
+        config: Config,
         /// The load balancer runs: it is waited for until the change is in effect.
         reload: bool,
     },
@@ -230,7 +231,7 @@ impl Step {
             Self::WriteBalancer {
                 container, config, ..
             } => {
-                let ports: Vec<_> = config.ports.keys().map(String::as_str).collect();
+                let ports: Vec<_> = config.ports.keys().map(ToString::to_string).collect();
                 format!("let {container} forward {}", ports.join(", "))
             }
             Self::Start { container, until } => match until.line() {

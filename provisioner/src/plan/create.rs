@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{ClusterRegistries, Surroundings, together};
-use crate::cluster::{ClusterSpec, NodeFile, NodeSpec, Role, Wait};
+use crate::balancer::config::Config;
+use crate::cluster::{BalancerSpec, ClusterSpec, NodeFile, NodeSpec, Role, Wait};
 use crate::container::{self, ContainerSpec};
 use crate::names;
 use crate::step::{Ready, Step};
@@ -185,12 +186,24 @@ fn files(
         if let (Role::LoadBalancer, Some(config)) = (node.role, &cluster.balancer) {
             steps.push(Step::WriteBalancer {
                 container: node.name.clone(),
-                config: config.clone(),
+                config: forwarding(config),
                 reload: false,
             });
         }
     }
     steps
+}
+
+/// The load balancer's file for what was asked; ports that it cannot forward were refused before.
+fn forwarding(spec: &BalancerSpec) -> Config {
+    let ports = spec.ports.iter();
+    let ports = ports.filter_map(|(key, nodes)| Some((key.parse().ok()?, nodes.clone())));
+    let mut config = Config::of(ports);
+    if let Some(connections) = spec.worker_connections {
+        config.settings.worker_connections = connections;
+    }
+    config.settings.proxy_timeout_seconds = spec.proxy_timeout.map(u64::from);
+    config
 }
 
 fn node_files(

@@ -8,7 +8,8 @@ use super::create::{has_kubelet, kubernetes_name, limit_memory, meminfo, node_fo
 use super::lifecycle::has_folder;
 use super::registry::Refusal;
 use super::{Surroundings, together};
-use crate::cluster::{BalancerSpec, PortMap, Role, Ulimit, Wait};
+use crate::balancer::config::Config;
+use crate::cluster::{PortMap, Role, Ulimit, Wait};
 use crate::container::{Address, Attachment, ContainerSpec, common_labels};
 use crate::names;
 use crate::observed::{Cluster, Container};
@@ -45,7 +46,7 @@ impl Addition {
 pub fn add_nodes(
     cluster: &Cluster,
     addition: &Addition,
-    forwarded: Option<&BalancerSpec>,
+    forwarded: Option<&Config>,
     around: &Surroundings,
 ) -> Result<Vec<Step>, Refusal> {
     check(cluster, addition)?;
@@ -116,10 +117,8 @@ pub fn add_nodes(
             wait: addition.wait,
         });
     }
-    if addition.role == Role::Server {
-        let names: Vec<String> = addition.names().collect();
-        steps.extend(forward_to_new(cluster, forwarded, &names));
-    }
+    let names: Vec<String> = addition.names().collect();
+    steps.extend(forward_to_new(cluster, addition.role, forwarded, &names));
     Ok(steps)
 }
 
@@ -275,23 +274,29 @@ fn labels(source: &Container, addition: &Addition) -> BTreeMap<String, String> {
     all
 }
 
-/// Ports that went to every server go to the new ones as well; everything else stays as it was set.
+/// Ports that went to every node of the role go to the new ones as well; everything else stays as it was set.
 fn forward_to_new(
     cluster: &Cluster,
-    forwarded: Option<&BalancerSpec>,
+    role: Role,
+    forwarded: Option<&Config>,
     new: &[String],
 ) -> Option<Step> {
     let balancer = cluster.balancer()?;
-    let mut config = forwarded?.clone();
-    for targets in config.ports.values_mut() {
-        if cluster
-            .servers()
-            .all(|server| targets.contains(&server.name))
-        {
-            targets.extend(new.iter().cloned());
+    let forwarded = forwarded?;
+    let mut peers: Vec<String> = cluster
+        .with_role(role)
+        .map(|node| node.name.clone())
+        .collect();
+    let mut config = forwarded.clone();
+    for name in new {
+        if role == Role::Server {
+            config.add_server(name, &peers);
+        } else {
+            config.add_agent(name, &peers);
         }
+        peers.push(name.clone());
     }
-    Some(Step::WriteBalancer {
+    (config != *forwarded).then(|| Step::WriteBalancer {
         container: balancer.name.clone(),
         config,
         reload: balancer.is_running(),
@@ -302,7 +307,7 @@ fn forward_to_new(
 pub fn remove_nodes(
     cluster: Option<&Cluster>,
     nodes: &[&Container],
-    forwarded: Option<&BalancerSpec>,
+    forwarded: Option<&Config>,
     around: &Surroundings,
 ) -> Vec<Step> {
     let goes = |name: &str| nodes.iter().any(|node| node.name == name);
@@ -322,10 +327,9 @@ pub fn remove_nodes(
         .filter(|balancer| !goes(&balancer.name));
     if let (Some(balancer), Some(forwarded)) = (balancer, forwarded) {
         let mut config = forwarded.clone();
-        for targets in config.ports.values_mut() {
-            targets.retain(|target| !goes(target));
+        for node in nodes {
+            config.remove_node(&node.name);
         }
-        config.ports.retain(|_, targets| !targets.is_empty());
         if config != *forwarded {
             steps.push(Step::WriteBalancer {
                 container: balancer.name.clone(),

@@ -4,7 +4,8 @@
 //! its place; whatever fails puts the old one back.
 
 use super::registry::Refusal;
-use crate::cluster::{BalancerSpec, ContainerPort, HostBinding, PortMap, Role};
+use crate::balancer::config::{Config, Port};
+use crate::cluster::{ContainerPort, HostBinding, PortMap, Role};
 use crate::container::{Address, Attachment, ContainerSpec};
 use crate::names;
 use crate::observed::{Cluster, Container};
@@ -24,7 +25,7 @@ pub struct PortChange {
 pub fn change_ports(
     cluster: &Cluster,
     changes: &[PortChange],
-    forwarded: &BalancerSpec,
+    forwarded: &Config,
     suffix: &str,
 ) -> Result<Vec<Step>, Refusal> {
     let balancer = cluster.balancer().ok_or_else(|| Refusal::NoLoadBalancer {
@@ -78,7 +79,7 @@ pub fn change_ports(
     Ok(steps)
 }
 
-fn add(ports: &mut PortMap, config: &mut BalancerSpec, change: &PortChange) {
+fn add(ports: &mut PortMap, config: &mut Config, change: &PortChange) {
     let bindings = ports.entry(change.port).or_default();
     if !bindings
         .iter()
@@ -86,21 +87,12 @@ fn add(ports: &mut PortMap, config: &mut BalancerSpec, change: &PortChange) {
     {
         bindings.push(change.binding.clone());
     }
-    if !change.targets.is_empty() {
-        let targets = config.ports.entry(change.port.balancer_key()).or_default();
-        for target in &change.targets {
-            if !targets.contains(target) {
-                targets.push(target.clone());
-            }
-        }
+    if let (false, Some(port)) = (change.targets.is_empty(), forwarded_port(change.port)) {
+        config.add_port(port, change.targets.iter().cloned());
     }
 }
 
-fn remove(
-    ports: &mut PortMap,
-    config: &mut BalancerSpec,
-    change: &PortChange,
-) -> Result<(), Refusal> {
+fn remove(ports: &mut PortMap, config: &mut Config, change: &PortChange) -> Result<(), Refusal> {
     let unknown = || Refusal::NoSuchPort {
         port: format!("{}:{}", change.binding.port, change.port),
     };
@@ -110,12 +102,18 @@ fn remove(
     if bindings.len() == before {
         return Err(unknown());
     }
-    let key = change.port.balancer_key();
     if bindings.is_empty() {
         ports.remove(&change.port);
-        config.ports.remove(&key);
+        if let Some(port) = forwarded_port(change.port) {
+            config.ports.remove(&port);
+        }
     }
     Ok(())
+}
+
+/// `None` for what cannot be forwarded.
+fn forwarded_port(port: ContainerPort) -> Option<Port> {
+    port.balancer_key().parse().ok()
 }
 
 /// Addresses that mean every interface, or this machine, count as one: that is how users mix them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provisioner::balancer::config::{API, Config};
 use provisioner::cluster::*;
 use provisioner::plan::{self, Addition, PortChange, Refusal};
 use provisioner::step::{Effect, Step, listing, undo};
@@ -26,13 +27,16 @@ fn addition(role: Role) -> Addition {
     }
 }
 
-fn forwarded(servers: usize) -> BalancerSpec {
-    let mut config = demo(servers, 0).balancer.unwrap();
-    config.proxy_timeout = Some(900);
+fn forwarded(servers: usize) -> Config {
+    let names = (0..servers).map(provisioner_server).collect();
+    let agent = vec!["k3d-demo-agent-7".to_owned()];
+    let mut config = Config::of([(API, names), ("80.tcp".parse().unwrap(), agent)]);
+    config.settings.proxy_timeout_seconds = Some(900);
     config
-        .ports
-        .insert("80.tcp".to_owned(), vec!["k3d-demo-agent-0".to_owned()]);
-    config
+}
+
+fn provisioner_server(index: usize) -> String {
+    provisioner::names::server("demo", index)
 }
 
 fn created(steps: &[Step]) -> Vec<&provisioner::container::ContainerSpec> {
@@ -119,13 +123,13 @@ fn a_new_server_neither_initializes_nor_takes_an_address_and_is_forwarded_to() {
     let Some(Step::WriteBalancer { config, .. }) = steps.last() else {
         panic!("{steps:?}")
     };
-    assert!(config.ports["6443.tcp"].contains(&"k3d-extra-0".to_owned()));
+    assert!(config.ports[&API].contains(&"k3d-extra-0".to_owned()));
     assert_eq!(
-        config.ports["80.tcp"],
-        ["k3d-demo-agent-0"],
+        config.ports[&"80.tcp".parse().unwrap()],
+        ["k3d-demo-agent-7"],
         "as the user set it"
     );
-    assert_eq!(config.proxy_timeout, Some(900));
+    assert_eq!(config.settings.proxy_timeout_seconds, Some(900));
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn ports_are_changed_by_a_load_balancer_that_takes_the_place_of_the_old_one() {
 #[test]
 fn a_port_that_is_there_changes_nothing_and_one_that_is_not_cannot_be_removed() {
     let cluster = made(&demo(1, 0), true);
-    let forwarded = demo(1, 0).balancer.unwrap();
+    let forwarded = Config::of([(API, vec![provisioner_server(0)])]);
     let same_port = [change(6443, "40123", false)];
     assert!(
         plan::change_ports(&cluster, &same_port, &forwarded, "x")
