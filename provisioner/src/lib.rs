@@ -9,4 +9,6 @@
 pub mod balancer;
 pub mod cluster;
 pub mod container;
+pub mod kubeconfig;
 pub mod names;
+mod yaml_text;
