@@ -7,8 +7,18 @@
 //! ```
 
 pub mod balancer;
+pub mod channel;
 pub mod cluster;
+pub mod config;
 pub mod container;
+pub mod fetch;
 pub mod kubeconfig;
 pub mod names;
+pub mod observed;
+pub mod ops;
+pub mod payload;
+pub mod plan;
+pub mod random;
+pub mod run;
+pub mod step;
 mod yaml_text;
