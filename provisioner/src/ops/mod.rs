@@ -1,6 +1,7 @@
 //! The commands: each looks at what is there, plans, and carries the plan out.
 
 mod clusters;
+mod connect;
 mod nodes;
 mod registries;
 
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use connect::user_files;
 use docker::{Engine, Facts};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
