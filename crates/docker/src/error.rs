@@ -89,7 +89,8 @@ pub enum Cause {
 impl Error {
     /// Something like this does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.status() == Some(404) || self.says("no such image")
+        let words = ["no such image", "manifest unknown"];
+        self.status() == Some(404) || words.iter().any(|words| self.says(words))
     }
 
     /// The name is taken, or the state of the object forbids it.
@@ -226,7 +227,7 @@ fn way_in(endpoint: &str, source: &(dyn StdError + Send + Sync + 'static)) -> &'
 
 /// What helps against a refusal, where the Engine does not say it itself.
 fn way_out(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 10] = [
+    const KNOWN: [(&str, &str); 11] = [
         (
             "no space left on device",
             " (the disk of the Docker host is full: `docker system df` shows by what, `docker system prune` frees it)",
@@ -238,6 +239,10 @@ fn way_out(message: &str) -> &'static str {
         (
             "pull access denied",
             " (check how its name is written; private images need `docker login`)",
+        ),
+        (
+            "manifest unknown",
+            " (the registry has the repository, but not that tag)",
         ),
         ("toomanyrequests", " (`docker login` raises the limit)"),
         (

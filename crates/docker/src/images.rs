@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use bollard::auth::DockerCredentials;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use registries::image::{ImageObject, ImageReference};
 
+use crate::credentials::Credentials;
 use crate::engine::{ByteStream, Engine};
 use crate::error::{Cause, Error, Operation};
 use crate::names::checked;
@@ -50,11 +50,12 @@ impl Engine {
             .await
     }
 
-    /// Pulls an image. It is there when the stream ends without an error.
+    /// Pulls an image, with the credentials that [`crate::credentials::for_image`] finds. It is there when the stream ends
+    /// without an error.
     pub fn pull(
         &self,
         image: &str,
-        credentials: Option<DockerCredentials>,
+        credentials: Option<&Credentials>,
     ) -> BoxStream<'static, Result<Progress, Error>> {
         let operation = Operation::new("pull image", image);
         let reference = match ImageReference::parse(image) {
@@ -73,7 +74,7 @@ impl Engine {
         };
         let engine = self.clone();
         self.docker
-            .create_image(Some(options), None, credentials)
+            .create_image(Some(options), None, credentials.map(Credentials::exposed))
             .map(move |line| {
                 let line = line.map_err(|error| engine.failed(&operation, error))?;
                 let detail = line.progress_detail.unwrap_or_default();

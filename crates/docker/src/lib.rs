@@ -14,6 +14,7 @@
 mod connect;
 mod containers;
 mod context;
+pub mod credentials;
 mod digest;
 mod endpoint;
 mod engine;
@@ -30,9 +31,15 @@ mod networks;
 mod tar;
 mod volumes;
 
+/// What archives are made of that others write, for example to have them loaded.
+pub mod archive {
+    pub use crate::tar::{Kind, end, entry, padding};
+}
+
 /// The Engine's own types, as its calls take and give them.
 pub use bollard::models;
 
+pub use credentials::{Credentials, CredentialsError};
 pub use endpoint::{Address, Endpoint, EndpointError, Origin, Tls};
 pub use engine::{ByteStream, Engine};
 pub use environment::Environment;

@@ -8,10 +8,14 @@ const LARGEST_OCTAL: u64 = 0o777_7777_7777;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A file with its bytes.
     File,
+    /// A folder; its name ends with a slash.
     Folder,
+    /// A link by name.
     Symlink,
+    /// Another name of an earlier entry.
     Hardlink,
     /// Devices, pipes and what else there may be.
     Other,
@@ -119,7 +123,7 @@ fn number(field: &[u8]) -> Option<u64> {
 
 /// The header of an entry, with a pax header before it when a field cannot hold what it must. The owner is root and the
 /// time the beginning of time, so that equal content makes equal archives.
-pub(crate) fn entry(path: &str, kind: Kind, mode: u32, size: u64) -> Vec<u8> {
+pub fn entry(path: &str, kind: Kind, mode: u32, size: u64) -> Vec<u8> {
     let mut records = Vec::new();
     if path.len() > 100 {
         records.extend(record("path", path));
@@ -175,13 +179,13 @@ fn block(path: &str, kind: Kind, mode: u32, size: u64) -> [u8; BLOCK] {
 }
 
 /// How many zeros follow content of this size.
-pub(crate) fn padding(size: u64) -> usize {
+pub fn padding(size: u64) -> usize {
     let block = BLOCK as u64;
     usize::try_from((block - size % block) % block).unwrap_or_default()
 }
 
 /// What closes an archive.
-pub(crate) fn end() -> [u8; 2 * BLOCK] {
+pub fn end() -> [u8; 2 * BLOCK] {
     [0; 2 * BLOCK]
 }
 

@@ -6,5 +6,5 @@
 mod header;
 mod reader;
 
-pub(crate) use header::{Kind, end, entry, padding};
+pub use header::{Kind, end, entry, padding};
 pub(crate) use reader::{Reader, TarError};

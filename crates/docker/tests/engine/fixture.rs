@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
 use docker::models::{ContainerCreateBody, HostConfig};
 use docker::{Endpoint, Engine, Environment};
 use futures::{StreamExt as _, stream};
@@ -39,10 +40,11 @@ pub(crate) fn unique(name: &str) -> String {
     format!("berth-docker-{name}-{}-{count}", std::process::id())
 }
 
-pub(crate) fn stream_of(bytes: Vec<u8>) -> docker::ByteStream {
+pub(crate) fn stream_of(bytes: impl Into<Bytes>) -> docker::ByteStream {
+    let bytes = bytes.into();
     let pieces: Vec<_> = bytes
         .chunks(64 * 1024)
-        .map(|piece| Ok(piece.to_vec().into()))
+        .map(|piece| Ok(bytes.slice_ref(piece)))
         .collect();
     stream::iter(pieces).boxed()
 }
