@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Lint, explain, render, compare and apply the registries.yaml of k3s and RKE2 nodes.
+use crate::clusters::arguments::Tree;
+
+/// Lint, explain, render, compare and apply the registries.yaml of k3s and RKE2 nodes; run clusters of k3s in Docker.
 ///
-/// Files are RegistryConfig manifests (with the Secrets and ConfigMaps they name) or plain registries.yaml files;
+/// Files of the offline commands are RegistryConfig manifests (with the Secrets and ConfigMaps they name) or plain registries.yaml files;
 /// `-` is standard input. Exit codes: 0 clean, 1 findings or differences, 2 bad usage or unreadable input.
+/// The commands of clusters are those of k3d; they exit with 1 when they fail. Called as `k3d` this program has them alone.
 #[derive(Debug, Parser)]
 #[command(
     name = "berth",
@@ -22,6 +25,15 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Offline(Offline),
+    #[command(flatten)]
+    Clusters(Tree),
+}
+
+/// What is done with files alone.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Offline {
     /// Find what k3s would refuse, drop or void without a word.
     Lint(Lint),
     /// Show the attempts that a node makes to pull an image, in order.

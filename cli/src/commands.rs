@@ -10,19 +10,19 @@ mod render;
 
 use anyhow::Result;
 
-use crate::arguments::{Command, Distribution, Node};
+use crate::arguments::{Distribution, Node, Offline};
 use crate::output::{Outcome, Streams};
 
 /// Carries out one command.
-pub(crate) fn run(command: Command, streams: &mut Streams) -> Result<Outcome> {
+pub(crate) fn run(command: Offline, streams: &mut Streams) -> Result<Outcome> {
     match command {
-        Command::Lint(arguments) => lint::run(&arguments, streams),
-        Command::Explain(arguments) => explain::run(&arguments, streams),
-        Command::Render(arguments) => render::run(&arguments, streams),
-        Command::Diff(arguments) => diff::run(&arguments, streams),
-        Command::Plan(arguments) => plan::run(&arguments, streams),
-        Command::Apply(arguments) => apply::run(&arguments, streams),
-        Command::Completions { shell } => completions::run(shell, streams),
+        Offline::Lint(arguments) => lint::run(&arguments, streams),
+        Offline::Explain(arguments) => explain::run(&arguments, streams),
+        Offline::Render(arguments) => render::run(&arguments, streams),
+        Offline::Diff(arguments) => diff::run(&arguments, streams),
+        Offline::Plan(arguments) => plan::run(&arguments, streams),
+        Offline::Apply(arguments) => apply::run(&arguments, streams),
+        Offline::Completions { shell } => completions::run(shell, streams),
     }
 }
 
