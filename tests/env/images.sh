@@ -10,6 +10,8 @@ make_images() {
   make_image "$REGISTRY_IMAGE" registry_root "$(version_of docker-registry busybox-static)$(cat "$here/images.sh")" \
     --change 'ENTRYPOINT ["/entrypoint.sh"]' --change 'CMD ["/etc/docker/registry/config.yml"]' --change 'EXPOSE 5000' \
     --change 'VOLUME /var/lib/registry'
+  # In an engine of our own it also stands for the image that clusters take when nobody names one.
+  if is_ours; then "$DOCKER" tag "$REGISTRY_IMAGE" registry:2; fi
   if [ -n "${K3S_IMAGE:-}" ]; then
     say "images: nodes run $K3S_IMAGE (K3S_IMAGE)"
   else
@@ -25,18 +27,21 @@ version_of() { dpkg-query -W -f '${Package} ${Version}\n' "$@"; }
 
 # make_image TAG FUNCTION INPUTS IMPORT_FLAGS...: FUNCTION fills a folder, unless the image is there and made from the same inputs.
 make_image() {
-  local tag=$1 fill=$2 inputs root
+  local tag=$1 fill=$2 inputs root before
   inputs=$(printf %s "$3" | sha256sum | cut -c 1-16)
   shift 3
   if [ "$("$DOCKER" image inspect --format '{{index .Config.Labels "berth.test.inputs"}}' "$tag" 2>/dev/null)" = "$inputs" ]; then
     say "images: $tag, made before"
     return 0
   fi
+  before=$("$DOCKER" image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
   root=$(mktemp -d "$BERTH_CACHE/image.XXXXXX")
   "$fill" "$root"
   tar --numeric-owner --owner 0 --group 0 -C "$root" -c . | "$DOCKER" import "$@" --change "LABEL berth.test.inputs=$inputs" - "$tag" >/dev/null ||
     { rm -rf "$root"; say "images: $tag could not be made"; exit 1; }
   rm -rf "$root"
+  # It stays as long as a container needs it.
+  [ -z "$before" ] || "$DOCKER" image rm "$before" >/dev/null 2>&1 || true
   say "images: made $tag"
 }
 

@@ -11,6 +11,7 @@
 
 pub mod api_server;
 pub mod cluster;
+pub mod docker;
 pub mod fixtures;
 pub mod kubelet;
 pub mod network;

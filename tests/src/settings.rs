@@ -15,6 +15,20 @@ pub struct Settings {
     pub keep: bool,
     /// A newer API server for what old ones do not check, when `KUBEBUILDER_ASSETS` names one.
     pub newer_programs: Option<PathBuf>,
+    /// The Docker Engine and the images that its containers run; none when Docker is left out by name.
+    pub docker: Option<DockerSettings>,
+}
+
+/// What the environment says about Docker.
+#[derive(Clone, Debug)]
+pub struct DockerSettings {
+    /// Docker's client.
+    pub program: PathBuf,
+    /// `DOCKER_HOST`, when the engine is not at the default socket.
+    pub host: Option<String>,
+    /// What nodes run: `K3S_IMAGE`, else the image that plays k3s.
+    pub node_image: String,
+    pub registry_image: String,
 }
 
 impl Settings {
@@ -38,6 +52,15 @@ impl Settings {
             ),
             keep: var("KEEP").is_some(),
             newer_programs: var("KUBEBUILDER_ASSETS").map(PathBuf::from),
+            docker: (!leaves_out(var("BERTH_SKIP").as_deref(), "docker")).then(|| DockerSettings {
+                program: var("DOCKER").map_or_else(|| PathBuf::from("docker"), PathBuf::from),
+                host: var("DOCKER_HOST"),
+                node_image: var("K3S_IMAGE")
+                    .or_else(|| var("BERTH_K3S_IMAGE"))
+                    .unwrap_or_else(|| "berth-test/k3s:v1.20.2-k3s1".into()),
+                registry_image: var("BERTH_REGISTRY_IMAGE")
+                    .unwrap_or_else(|| "berth-test/registry:2".into()),
+            }),
         }
     }
 
@@ -66,6 +89,12 @@ impl Settings {
             path.display()
         )
     }
+}
+
+fn leaves_out(skip: Option<&str>, component: &str) -> bool {
+    skip.unwrap_or_default()
+        .split(',')
+        .any(|name| name == component)
 }
 
 /// The root of the working tree.

@@ -2,6 +2,8 @@
 # shellcheck shell=dash disable=SC2034,SC2154 # variables of the other parts
 
 run_server() {
+  [ -z "${K3S_DATASTORE_ENDPOINT:-}" ] ||
+    fatal "starting kubernetes: preparing server: creating storage endpoint: building kine: there is no datastore but the own etcd here"
   start_containerd
   prepare_data
   make_certificates
