@@ -9,6 +9,7 @@ mod apply;
 mod build;
 mod caches;
 mod controller;
+mod election;
 mod error;
 mod events;
 mod facts;

@@ -46,10 +46,16 @@ pub(crate) async fn run(
         metrics.registry.clone(),
         stop.clone(),
     ));
-    tokio::select! {
-        () = stop.clone() => {}
-        worked = work(client, shared, settings, metrics, readiness, started, stop.clone()) => worked?,
-    }
+    work(
+        client,
+        shared,
+        settings,
+        metrics,
+        readiness,
+        started,
+        stop.clone(),
+    )
+    .await?;
     tracing::info!("berth-operator stops");
     server.await??;
     Ok(())
@@ -64,13 +70,16 @@ async fn work(
     started: Timestamp,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    wait_for_crd(&client).await;
-    readiness.set(true);
-    if !settings.lease.enabled {
-        return lead(client, shared, settings, metrics, started, stop).await;
+    tokio::select! {
+        () = stop.clone() => return Ok(()),
+        () = wait_for_crd(&client) => readiness.set(true),
     }
-    let mut leadership =
-        Leadership::seek(client.clone(), &shared.namespace, &settings.lease).await?;
+    let grace = Duration::from_secs(settings.lease.seconds) / 3;
+    if !settings.lease.enabled {
+        let work = lead(client, shared, settings, metrics, started, stop.clone());
+        return within(grace, stop, work).await;
+    }
+    let mut leadership = Leadership::seek(client.clone(), &shared.namespace, &settings.lease);
     tokio::select! {
         () = stop.clone() => {
             leadership.give_back().await;
@@ -82,7 +91,15 @@ async fn work(
     let stop_or_lost = futures::future::select(Box::pin(stop), Box::pin(lost.clone()))
         .map(|_| ())
         .shared();
-    let result = lead(client, shared, settings, metrics, started, stop_or_lost).await;
+    let work = lead(
+        client,
+        shared,
+        settings,
+        metrics,
+        started,
+        stop_or_lost.clone(),
+    );
+    let result = within(grace, stop_or_lost, work).await;
     let is_lost = lost.peek().is_some();
     leadership.give_back().await;
     // Another replica works now: starting over is the one way not to work on old knowledge.
@@ -90,6 +107,22 @@ async fn work(
         anyhow::bail!("failed to keep the Lease");
     }
     result
+}
+
+/// Reconciles that are under way when the end comes are finished, but not for longer than others wait for the Lease.
+async fn within(
+    grace: Duration,
+    end: impl Future<Output = ()>,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let overdue = end.then(|()| tokio::time::sleep(grace));
+    tokio::select! {
+        result = work => result,
+        () = overdue => {
+            tracing::warn!("work under way was given up: the next leader does it anew");
+            Ok(())
+        }
+    }
 }
 
 /// Does the work, as the only one.

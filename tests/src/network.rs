@@ -62,7 +62,9 @@ impl Network {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("berth{}-{number}", self.index);
         let address = format!("100.64.{}.{number}", self.index);
-        let (bridge, outside) = (self.bridge(), format!("bv{}-{number}", self.index));
+        // The kernel takes its time to remove the interfaces of a test that ended, so their names are not used again.
+        let outside = format!("bv{:x}-{number}", std::process::id());
+        let bridge = self.bridge();
         ip(&["netns", "add", &name])?;
         let network = PodNetwork {
             name: name.clone(),
@@ -92,7 +94,10 @@ impl Network {
 
     fn create(&self) -> Result<()> {
         let bridge = self.bridge();
-        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        // Otherwise the bridge takes the lowest address of its ports: with every pod that goes it could change, and the
+        // packets of the other pods would be lost until they ask for it again.
+        let mac = format!("02:64:40:00:{:02x}:01", self.index);
+        ip(&["link", "add", &bridge, "address", &mac, "type", "bridge"])?;
         ip(&[
             "addr",
             "add",

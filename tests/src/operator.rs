@@ -54,6 +54,8 @@ pub async fn wait_until_ready(cluster: &Cluster) -> Result<()> {
             .unwrap_or(1);
         anyhow::ensure!(
             status.observed_generation == deployment.metadata.generation
+                && status.updated_replicas.unwrap_or(0) == wanted
+                && status.replicas.unwrap_or(0) == wanted
                 && status.ready_replicas.unwrap_or(0) == wanted,
             "{} of {wanted} ready",
             status.ready_replicas.unwrap_or(0)

@@ -17,6 +17,7 @@ use super::container::{Play, Restart, asked, not_started};
 use super::node::Node;
 use super::status::{Observed, pod_status};
 use super::{Shared, lock, volumes};
+use crate::network::PodNetwork;
 
 const RETRY: Duration = Duration::from_millis(200);
 /// A kubelet takes up to a minute; the tests depend on the way, not on the time.
@@ -30,12 +31,14 @@ pub(super) async fn play(shared: Arc<Shared>, node: Arc<Node>, pod: Pod, mut lat
         .folder
         .join("pods")
         .join(pod.uid().unwrap_or_default());
-    let network = needs_network(&pod)
-        .then(|| shared.network.pod())
-        .transpose()
-        .ok()
-        .flatten()
-        .map(Arc::new);
+    let network = if needs_network(&pod) {
+        let Some(network) = network(&shared, &pod, &latest).await else {
+            return;
+        };
+        Some(Arc::new(network))
+    } else {
+        None
+    };
     let pod = Arc::new(pod);
     let (stop, stopped) = watch::channel(false);
     let changed = Arc::new(Notify::new());
@@ -200,6 +203,32 @@ fn needs_network(pod: &Pod) -> bool {
         .flat_map(|container| container.volume_mounts.iter().flatten())
         .any(has_token);
     spec.host_network != Some(true) && (listens || talks)
+}
+
+/// Network of a pod; what stands in the way is in the pod's log. `None` when the pod is gone before it has one.
+async fn network(shared: &Shared, pod: &Pod, latest: &Latest) -> Option<PodNetwork> {
+    loop {
+        let error = match shared.network.pod() {
+            Ok(network) => return Some(network),
+            Err(error) => error,
+        };
+        let folder = shared
+            .folder
+            .join("logs")
+            .join(pod.namespace().unwrap_or_default())
+            .join(pod.name_any());
+        let _ = std::fs::create_dir_all(&folder);
+        let _ = std::fs::write(folder.join("network.log"), format!("{error:#}\n"));
+        let gone = match &*latest.borrow() {
+            Some(pod) => pod.metadata.deletion_timestamp.is_some(),
+            None => true,
+        };
+        if gone {
+            remove(shared, pod).await;
+            return None;
+        }
+        sleep(RETRY).await;
+    }
 }
 
 fn grace(pod: &Pod) -> Duration {

@@ -39,7 +39,7 @@ fn the_operator_may_do_this_and_nothing_else() -> Result<()> {
                 "/configmaps: get list watch",
                 "/pods: get list watch",
                 "apps/daemonsets: get list watch create patch delete",
-                "coordination.k8s.io/leases: get list watch create update patch",
+                "coordination.k8s.io/leases: get create update",
                 "/events: create patch",
             ],
         ),

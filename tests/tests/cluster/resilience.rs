@@ -18,12 +18,25 @@ async fn a_restarted_operator_goes_on_and_writes_nothing_when_there_is_nothing_t
     installed(
         NodeSpec::workers("worker", 3),
         async |cluster: &mut Cluster| {
+            // The rollout stands at its first node until that one is healed.
+            let nodes = nodes(cluster)?;
+            for node in &nodes {
+                node.ready_only_with("--record");
+            }
             apply(cluster, &registry_config("default")).await?;
-            // In the middle of the rollout.
+            eventually("one node of three", SOON, || async {
+                let holding = holding(&nodes, "https://mirror.internal:5000");
+                ensure!(holding.len() == 1, "{holding:?}");
+                Ok::<_, anyhow::Error>(())
+            })
+            .await?;
             condition(cluster, "default", "Ready", "False", "RollingOut").await?;
             restart_operator(cluster).await?;
+            for node in &nodes {
+                node.heal();
+            }
             rolled_out(cluster, "default").await?;
-            ensure!(holding(&nodes(cluster)?, "https://mirror.internal:5000").len() == 3);
+            ensure!(holding(&nodes, "https://mirror.internal:5000").len() == 3);
 
             let before = audit(cluster)?.len();
             restart_operator(cluster).await?;
@@ -124,25 +137,28 @@ async fn nodes_keep_their_files_while_the_api_server_is_away_and_work_goes_on_af
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_several_operators_one_leads_and_another_takes_over() {
+async fn of_several_operators_one_leads_and_hands_over_at_once_when_it_stops() {
     scenario(
         NodeSpec::workers("worker", 2),
         async |cluster: &mut Cluster| {
             operator::install(cluster, &["operator.replicas=2"]).await?;
+            // Whoever waits until the Lease ends by itself waits for longer than this test.
+            let setting = "BERTH_LEASE_SECONDS=300";
+            let set = ["set", "env", "deployment", "--all", setting, "-n"];
+            cluster
+                .tools
+                .kubectl(&[&set[..], &[operator::NAMESPACE]].concat())
+                .await?;
+            operator::wait_until_ready(cluster).await?;
+            let leader = another_leader(cluster, None).await?;
             apply(cluster, &registry_config("default")).await?;
             rolled_out(cluster, "default").await?;
-            let leader = holder(cluster).await?;
             let pods = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(
                 cluster.client.clone(),
                 operator::NAMESPACE,
             );
             pods.delete(&leader, &DeleteParams::default()).await?;
-            eventually("another leader", SOON, || async {
-                let now = holder(cluster).await?;
-                ensure!(!now.is_empty() && now != leader, "still {now}");
-                Ok::<_, anyhow::Error>(())
-            })
-            .await?;
+            another_leader(cluster, Some(&leader)).await?;
             apply(
                 cluster,
                 &with_endpoint(registry_config("default"), "https://second.internal"),
@@ -154,6 +170,23 @@ async fn of_several_operators_one_leads_and_another_takes_over() {
         },
     )
     .await;
+}
+
+/// Waits until a pod that stays holds the Lease, and not the one that held it before.
+async fn another_leader(cluster: &Cluster, before: Option<&str>) -> Result<String> {
+    eventually("another leader", SOON, || async {
+        let pods = operator::pods(cluster).await?;
+        let now = holder(cluster).await?;
+        ensure!(
+            Some(now.as_str()) != before
+                && pods
+                    .iter()
+                    .any(|pod| pod.name_any() == now && super::support::is_ready(pod)),
+            "now it is {now:?}"
+        );
+        Ok::<_, anyhow::Error>(now)
+    })
+    .await
 }
 
 async fn holder(cluster: &Cluster) -> Result<String> {
