@@ -69,6 +69,17 @@ pub enum Step {
     PublishRegistry {
         node: String,
     },
+    /// `KEY=VALUE` each, for the Kubernetes node.
+    LabelNode {
+        server: String,
+        node: String,
+        labels: Vec<String>,
+    },
+    /// Takes the node out of Kubernetes.
+    ForgetNode {
+        server: String,
+        node: String,
+    },
     Stop {
         container: String,
     },
@@ -255,6 +266,10 @@ impl Step {
             Self::PublishRegistry { node } => {
                 format!("tell the cluster about its registry, through {node}")
             }
+            Self::LabelNode { node, labels, .. } => {
+                format!("label Kubernetes node {node}: {}", labels.join(", "))
+            }
+            Self::ForgetNode { node, .. } => format!("remove Kubernetes node {node}"),
             Self::Stop { container } => format!("stop {container}"),
             Self::Rename { container, to } => format!("rename {container} to {to}"),
             Self::RemoveContainer { container } => format!("remove {container}"),

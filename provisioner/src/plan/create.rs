@@ -23,14 +23,10 @@ pub fn create(
     });
     steps.extend(volumes(cluster));
     steps.extend(registry_steps(cluster, registries, around));
-    steps.extend(
-        cluster
-            .nodes
-            .iter()
-            .filter_map(|node| node_folder(&node.name, node.memory, around)),
-    );
-    together(&mut steps, containers(cluster, around));
-    together(&mut steps, files(cluster, registries, around));
+    let nodes: Vec<&NodeSpec> = cluster.nodes.iter().collect();
+    steps.extend(folder_steps(&nodes, around));
+    together(&mut steps, container_steps(cluster, &nodes, around));
+    together(&mut steps, file_steps(cluster, &nodes, registries, around));
     steps.extend(start(cluster));
     if cluster.options.wait != Wait::No {
         steps.push(wait_for_nodes(cluster));
@@ -130,8 +126,19 @@ fn registry_steps(
     steps
 }
 
-fn containers(cluster: &ClusterSpec, around: &Surroundings) -> Vec<Step> {
-    let steps = cluster.nodes.iter().map(|node| {
+pub(super) fn folder_steps(nodes: &[&NodeSpec], around: &Surroundings) -> Vec<Step> {
+    let steps = nodes
+        .iter()
+        .map(|node| node_folder(&node.name, node.memory, around));
+    steps.flatten().collect()
+}
+
+pub(super) fn container_steps(
+    cluster: &ClusterSpec,
+    nodes: &[&NodeSpec],
+    around: &Surroundings,
+) -> Vec<Step> {
+    let steps = nodes.iter().map(|node| {
         let mut spec = container::of_node(cluster, node, around.habits);
         limit_memory(&mut spec, around);
         Step::CreateContainer(Box::new(spec))
@@ -163,13 +170,14 @@ pub(super) fn node_folder(node: &str, memory: Option<i64>, around: &Surroundings
 }
 
 /// What goes into the nodes before they start.
-fn files(
+pub(super) fn file_steps(
     cluster: &ClusterSpec,
+    nodes: &[&NodeSpec],
     registries: &ClusterRegistries,
     around: &Surroundings,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    for node in &cluster.nodes {
+    for node in nodes {
         let files = node_files(node, registries, around);
         if !files.is_empty() {
             steps.push(Step::WriteFiles {
@@ -234,31 +242,33 @@ pub(crate) fn meminfo(bytes: i64) -> NodeFile {
 }
 
 fn start(cluster: &ClusterSpec) -> Vec<Step> {
-    let waits = cluster.options.wait != Wait::No;
-    let start = |node: &NodeSpec, until| Step::Start {
-        container: node.name.clone(),
-        until: if waits { until } else { Ready::Started },
-    };
     let of_role = |role| cluster.nodes.iter().filter(move |node| node.role == role);
-    let servers: Vec<_> = of_role(Role::Server).collect();
-    let mut steps = Vec::new();
-    for (index, server) in servers.iter().enumerate() {
-        let first_of_many = index == 0 && servers.len() > 1;
-        steps.push(start(
-            server,
-            if first_of_many {
-                Ready::Initializing
-            } else {
-                Ready::Server
-            },
-        ));
-    }
-    let rest: Vec<_> = of_role(Role::Agent)
-        .map(|node| start(node, Ready::Agent))
-        .chain(of_role(Role::LoadBalancer).map(|node| start(node, Ready::LoadBalancer)))
+    let mut steps: Vec<Step> = of_role(Role::Server)
+        .map(|node| start_step(cluster, node))
         .collect();
-    together(&mut steps, rest);
+    // The first of several waits for the others before it is all up.
+    if let (true, Some(Step::Start { until, .. })) = (steps.len() > 1, steps.first_mut())
+        && *until == Ready::Server
+    {
+        *until = Ready::Initializing;
+    }
+    let rest = of_role(Role::Agent).chain(of_role(Role::LoadBalancer));
+    together(
+        &mut steps,
+        rest.map(|node| start_step(cluster, node)).collect(),
+    );
     steps
+}
+
+pub(super) fn start_step(cluster: &ClusterSpec, node: &NodeSpec) -> Step {
+    Step::Start {
+        container: node.name.clone(),
+        until: if cluster.options.wait == Wait::No {
+            Ready::Started
+        } else {
+            Ready::of_role(node.role)
+        },
+    }
 }
 
 fn wait_for_nodes(cluster: &ClusterSpec) -> Step {

@@ -1,5 +1,6 @@
 //! From what is to be and what is there to steps. Nothing in here talks to an Engine.
 
+mod apply;
 mod create;
 mod lifecycle;
 mod nodes;
@@ -12,6 +13,7 @@ use crate::cluster::NodeFile;
 use crate::container::Habits;
 use crate::step::Step;
 
+pub use apply::{Application, Found, apply};
 pub use create::create;
 pub use lifecycle::{delete, start, stop};
 pub use nodes::{Addition, add_nodes, remove_nodes};
@@ -37,6 +39,8 @@ pub struct Surroundings {
 pub struct ClusterRegistries {
     /// Containers that are there and are connected to the cluster's network.
     pub used: Vec<String>,
+    /// Those of them that are not in the network of a cluster which is there.
+    pub missing: Vec<String>,
     /// Written into every server and agent.
     pub files: Vec<NodeFile>,
     /// Whether tools in the cluster are told about a registry.

@@ -52,6 +52,15 @@ impl Runner<'_> {
                 wait,
             } => self.wait_for_nodes(server, nodes, *wait).await?,
             Step::PublishRegistry { node } => self.publish_registry(node).await?,
+            Step::LabelNode {
+                server,
+                node,
+                labels,
+            } => self.label_node(server, node, labels).await?,
+            Step::ForgetNode { server, node } => {
+                let arguments = ["delete", "node", node, "--ignore-not-found", "--wait=false"];
+                self.must_kubectl(server, &arguments).await?;
+            }
             Step::Stop { container } => {
                 self.reporter.info(format!("Stopping node '{container}'"));
                 self.engine.stop(container, None).await?;
@@ -296,6 +305,20 @@ impl Runner<'_> {
             self.reporter.warn(text);
         }
         Ok(())
+    }
+
+    async fn label_node(&self, server: &str, node: &str, labels: &[String]) -> Result<(), Failure> {
+        let mut arguments = vec!["label", "node", node, "--overwrite"];
+        arguments.extend(labels.iter().map(String::as_str));
+        self.must_kubectl(server, &arguments).await
+    }
+
+    async fn must_kubectl(&self, server: &str, arguments: &[&str]) -> Result<(), Failure> {
+        match self.kubectl(server, arguments).await? {
+            Answer::Text(_) => Ok(()),
+            Answer::Refused(why) => Err(Failure::Other(why)),
+            Answer::NoKubectl => Err(Failure::Other(format!("{server} has no kubectl"))),
+        }
     }
 
     async fn remove(&self, container: &str) -> Result<Effect, Failure> {

@@ -1,0 +1,374 @@
+//! The steps from a cluster that runs to the one that a file describes, and what would take more than steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::create::{
+    container_steps, file_steps, folder_steps, has_kubelet, kubernetes_name, start_step,
+};
+use super::{ClusterRegistries, PortChange, Refusal, Surroundings, change_ports, start, together};
+use crate::balancer::config::Config;
+use crate::cluster::{ClusterSpec, ContainerPort, NodeFile, NodeSpec, PortMap, Role, Wait};
+use crate::container;
+use crate::names;
+use crate::observed::{Cluster, Container};
+use crate::step::Step;
+
+/// What is there besides the containers themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What the load balancer has in its file.
+    pub forwarded: Option<Config>,
+    /// Labels of Kubernetes nodes, by the node's name.
+    pub labels: BTreeMap<String, BTreeMap<String, String>>,
+    /// Files of each container, as far as they are compared: path and content.
+    pub files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+}
+
+/// What an application comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Application {
+    pub steps: Vec<Step>,
+    /// A line for each difference, `+` for what comes, `-` for what goes and `~` for what changes.
+    pub differences: Vec<String>,
+    /// Differences that a running cluster cannot follow.
+    pub impossible: Vec<String>,
+}
+
+/// Nodes that the file does not name by its counts, such as those of `node create`, are left alone.
+pub fn apply(
+    spec: &ClusterSpec,
+    cluster: &Cluster,
+    found: &Found,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+    suffix: &str,
+) -> Result<Application, Refusal> {
+    let mut result = Application::default();
+    let server = cluster
+        .api_server()
+        .map(|server| server.name.clone())
+        .unwrap_or_default();
+    start_stopped(spec, cluster, &mut result);
+    connect(cluster, registries, &mut result);
+    write_files(spec, found, registries, &mut result);
+    add(spec, cluster, registries, around, &mut result)?;
+    label(spec, cluster, found, &server, &mut result);
+    publish(spec, cluster, found, suffix, &mut result)?;
+    remove(spec, cluster, &server, &mut result);
+    for node in &spec.nodes {
+        if let Some(there) = find(cluster, &node.name) {
+            compare(spec, node, there, around, &mut result);
+        }
+    }
+    if !result.steps.is_empty() && !server.is_empty() && spec.options.wait != Wait::No {
+        let nodes = spec
+            .nodes
+            .iter()
+            .filter(|node| has_kubelet(node.role, &node.args));
+        result.steps.push(Step::WaitForNodes {
+            server,
+            nodes: nodes
+                .map(|node| kubernetes_name(&node.name, &node.args))
+                .collect(),
+            wait: spec.options.wait,
+        });
+    }
+    Ok(result)
+}
+
+fn find<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Container> {
+    cluster.nodes.iter().find(|node| node.name == name)
+}
+
+fn start_stopped(spec: &ClusterSpec, cluster: &Cluster, result: &mut Application) {
+    let stopped = cluster.nodes.iter().filter(|node| !node.is_running());
+    let line = |node: &Container| format!("~ {} {} does not run", node.role, node.name);
+    result.differences.extend(stopped.map(line));
+    result.steps.extend(start(cluster, spec.options.wait));
+}
+
+fn connect(cluster: &Cluster, registries: &ClusterRegistries, result: &mut Application) {
+    for container in &registries.missing {
+        result.differences.push(format!("+ registry {container}"));
+        result.steps.push(Step::Connect {
+            container: container.clone(),
+            network: cluster.network(),
+        });
+    }
+}
+
+/// Files of nodes that are there and have others.
+fn write_files(
+    spec: &ClusterSpec,
+    found: &Found,
+    registries: &ClusterRegistries,
+    result: &mut Application,
+) {
+    let mut steps = Vec::new();
+    for node in spec.nodes.iter().filter(|node| node.role.runs_k3s()) {
+        let Some(there) = found.files.get(&node.name) else {
+            continue;
+        };
+        let other: Vec<NodeFile> = registries
+            .files
+            .iter()
+            .filter(|file| there.get(&file.path) != Some(&file.content))
+            .cloned()
+            .collect();
+        for file in &other {
+            result
+                .differences
+                .push(format!("~ {} in {}", file.path, node.name));
+        }
+        if !other.is_empty() {
+            steps.push(Step::WriteFiles {
+                container: node.name.clone(),
+                files: other,
+            });
+        }
+    }
+    together(&mut result.steps, steps);
+}
+
+/// Nodes that are missing, made as at the creation of the cluster.
+fn add(
+    spec: &ClusterSpec,
+    cluster: &Cluster,
+    registries: &ClusterRegistries,
+    around: &Surroundings,
+    result: &mut Application,
+) -> Result<(), Refusal> {
+    let missing: Vec<&NodeSpec> = spec
+        .nodes
+        .iter()
+        .filter(|node| find(cluster, &node.name).is_none())
+        .collect();
+    let adds_servers = missing.iter().any(|node| node.role == Role::Server);
+    if adds_servers && cluster.initializing_server().is_none() {
+        return Err(Refusal::SingleServer {
+            cluster: cluster.name.clone(),
+        });
+    }
+    for node in &missing {
+        result
+            .differences
+            .push(format!("+ {} {}", node.role, node.name));
+    }
+    result.steps.extend(folder_steps(&missing, around));
+    together(&mut result.steps, container_steps(spec, &missing, around));
+    together(
+        &mut result.steps,
+        file_steps(spec, &missing, registries, around),
+    );
+    let of = |role| missing.iter().filter(move |node| node.role == role);
+    let step = |node: &&NodeSpec| start_step(spec, node);
+    result.steps.extend(of(Role::Server).map(step));
+    let rest = of(Role::Agent).chain(of(Role::LoadBalancer)).map(step);
+    together(&mut result.steps, rest.collect());
+    Ok(())
+}
+
+/// Labels of Kubernetes nodes that are missing or have another value. Others are not ours to remove.
+fn label(
+    spec: &ClusterSpec,
+    cluster: &Cluster,
+    found: &Found,
+    server: &str,
+    result: &mut Application,
+) {
+    for node in &spec.nodes {
+        let name = kubernetes_name(&node.name, &node.args);
+        let (Some(there), Some(_)) = (found.labels.get(&name), find(cluster, &node.name)) else {
+            continue;
+        };
+        let other: Vec<String> = node
+            .node_labels
+            .iter()
+            .filter(|label| {
+                let (key, value) = label.split_once('=').unwrap_or((label, ""));
+                there.get(key).map(String::as_str) != Some(value)
+            })
+            .cloned()
+            .collect();
+        if other.is_empty() {
+            continue;
+        }
+        result
+            .differences
+            .push(format!("~ labels of node {name}: {}", other.join(", ")));
+        result.steps.push(Step::LabelNode {
+            server: server.to_owned(),
+            node: name,
+            labels: other,
+        });
+    }
+}
+
+/// The load balancer's ports. That of the API stays: whoever uses the cluster knows it.
+fn publish(
+    spec: &ClusterSpec,
+    cluster: &Cluster,
+    found: &Found,
+    suffix: &str,
+    result: &mut Application,
+) -> Result<(), Refusal> {
+    let balancer = spec
+        .nodes
+        .iter()
+        .find(|node| node.role == Role::LoadBalancer);
+    let (Some(wanted), Some(there)) = (balancer, cluster.balancer()) else {
+        return Ok(());
+    };
+    let targets = |port: ContainerPort| {
+        let ports = spec.balancer.as_ref().map(|balancer| &balancer.ports);
+        ports
+            .and_then(|ports| ports.get(&port.balancer_key()))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut changes = port_changes(&wanted.ports, &there.ports(), targets);
+    let forwarded = found.forwarded.clone().unwrap_or_else(|| Config::of([]));
+    // Where a port goes may change although it stays published.
+    for port in wanted.ports.keys() {
+        let key = port.balancer_key().parse().ok();
+        let now = key.and_then(|key| forwarded.ports.get(&key));
+        let goes: BTreeSet<_> = now.into_iter().flatten().collect();
+        let should = targets(*port);
+        if !should.iter().all(|node| goes.contains(node))
+            && !changes.iter().any(|change| change.port == *port)
+            && let Some(binding) = wanted.ports.get(port).and_then(|bindings| bindings.first())
+        {
+            changes.push(PortChange {
+                port: *port,
+                binding: binding.clone(),
+                targets: should,
+                removes: false,
+            });
+        }
+    }
+    for change in &changes {
+        let sign = if change.removes { '-' } else { '+' };
+        let host = &change.binding.port;
+        result
+            .differences
+            .push(format!("{sign} port {host}:{}", change.port));
+    }
+    // New nodes are forwarded to before the file is compared, so both come from one list of changes.
+    result
+        .steps
+        .extend(change_ports(cluster, &changes, &forwarded, suffix)?);
+    Ok(())
+}
+
+fn port_changes(
+    wanted: &PortMap,
+    there: &PortMap,
+    targets: impl Fn(ContainerPort) -> Vec<String>,
+) -> Vec<PortChange> {
+    let api = ContainerPort::tcp(names::API_PORT);
+    let difference = |from: &PortMap, to: &PortMap, removes: bool| {
+        let mut changes = Vec::new();
+        for (port, bindings) in from.iter().filter(|(port, _)| **port != api) {
+            let others = to.get(port).map(Vec::as_slice).unwrap_or_default();
+            for binding in bindings {
+                if !others
+                    .iter()
+                    .any(|other| super::ports::is_same(binding, other))
+                {
+                    changes.push(PortChange {
+                        port: *port,
+                        binding: binding.clone(),
+                        targets: if removes { Vec::new() } else { targets(*port) },
+                        removes,
+                    });
+                }
+            }
+        }
+        changes
+    };
+    let mut changes = difference(there, wanted, true);
+    changes.extend(difference(wanted, there, false));
+    changes
+}
+
+/// Nodes beyond the file's counts: those whose names only a count can have given.
+fn remove(spec: &ClusterSpec, cluster: &Cluster, server: &str, result: &mut Application) {
+    for node in cluster.nodes.iter().filter(|node| node.role.runs_k3s()) {
+        let counted = format!("k3d-{}-{}-", cluster.name, node.role);
+        let number = node.name.strip_prefix(&counted);
+        let is_counted = number.is_some_and(|number| number.parse::<u32>().is_ok());
+        if !is_counted || spec.nodes.iter().any(|wanted| wanted.name == node.name) {
+            continue;
+        }
+        result
+            .differences
+            .push(format!("- {} {}", node.role, node.name));
+        result.steps.push(Step::ForgetNode {
+            server: server.to_owned(),
+            node: kubernetes_name(&node.name, &node.command()),
+        });
+        result.steps.push(Step::RemoveContainer {
+            container: node.name.clone(),
+        });
+    }
+}
+
+/// What the Engine cannot change in a container that is there.
+fn compare(
+    spec: &ClusterSpec,
+    node: &NodeSpec,
+    there: &Container,
+    around: &Surroundings,
+    result: &mut Application,
+) {
+    let wanted = container::of_node(spec, node, around.habits);
+    let mut differs = |what: &str| {
+        result.impossible.push(format!(
+            "{what} of {} differs; delete the node and apply again, or create the cluster anew",
+            node.name
+        ));
+    };
+    if node.image != there.image() && node.role.runs_k3s() {
+        differs("image");
+    }
+    let has = there.env();
+    if !node
+        .env
+        .iter()
+        .all(|variable| !variable.contains('=') || has.contains(variable))
+    {
+        differs("environment");
+    }
+    let command = there.command();
+    if !node.args.iter().all(|arg| command.contains(arg)) {
+        differs("arguments");
+    }
+    let binds = there.binds();
+    if !node.volumes.iter().all(|bind| binds.contains(bind)) {
+        differs("volumes");
+    }
+    if node
+        .labels
+        .iter()
+        .any(|(key, value)| there.label(key) != Some(value))
+    {
+        differs("container labels");
+    }
+    if node.role.runs_k3s()
+        && wanted
+            .ports
+            .keys()
+            .any(|port| !there.ports().contains_key(port))
+    {
+        differs("ports published directly");
+    }
+    let memory = there
+        .inspected
+        .0
+        .host_config
+        .as_ref()
+        .and_then(|host| host.memory);
+    if wanted.memory.unwrap_or_default() != memory.unwrap_or_default() {
+        differs("memory limit");
+    }
+}
