@@ -27,7 +27,8 @@ impl Provisioner {
         reporter: Arc<dyn Reporter>,
         cancel: CancellationToken,
     ) -> Result<Self, Error> {
-        let endpoint = Endpoint::resolve(&Environment::of_process());
+        let environment = Environment::of_process();
+        let endpoint = Endpoint::resolve(&environment);
         let endpoint = endpoint.map_err(|error| Error::Other(error.to_string()))?;
         let engine = Engine::connect(endpoint).await?;
         let facts = Arc::new(engine.facts().await?);
@@ -54,6 +55,7 @@ impl Provisioner {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(RESTARTS),
             timeout: None,
+            environment,
         };
         Ok(Self {
             engine,

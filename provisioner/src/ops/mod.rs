@@ -1,5 +1,6 @@
 //! The commands: each looks at what is there, plans, and carries the plan out.
 
+mod apply;
 mod clusters;
 mod connect;
 mod nodes;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use apply::Applying;
 pub use connect::user_files;
 use docker::{Engine, Facts};
 use thiserror::Error;

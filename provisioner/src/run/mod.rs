@@ -54,6 +54,8 @@ pub struct RunSettings {
     /// How often a node may end and start again while it is waited for.
     pub restarts: usize,
     pub timeout: Option<Duration>,
+    /// Where the credentials of `docker login` are found.
+    pub environment: docker::Environment,
 }
 
 /// Carries out one plan.

@@ -87,8 +87,15 @@ impl Runner<'_> {
             return Ok(Effect::Found);
         }
         self.reporter.info(format!("Pulling image '{image}'"));
+        let found = docker::credentials::for_image(image, &self.settings.environment).await;
+        let credentials = found.unwrap_or_else(|error| {
+            // Most images need none.
+            self.reporter
+                .warn(format!("pulling without credentials: {error}"));
+            None
+        });
         let task = format!("Pulling {image}");
-        let mut progress = self.engine.pull(image, None);
+        let mut progress = self.engine.pull(image, credentials.as_ref());
         let mut layers = std::collections::BTreeMap::new();
         let result = loop {
             let next = tokio::select! {
