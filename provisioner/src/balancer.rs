@@ -18,6 +18,7 @@
 
 pub mod config;
 mod dial;
+pub mod image;
 mod limit;
 mod log;
 mod names;
