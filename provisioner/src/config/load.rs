@@ -92,7 +92,7 @@ pub fn load(text: &str, origin: &Origin, environment: &Environment) -> Result<Lo
     lay_over_given(&mut tree, schema.root(), environment);
     schema.check(&tree, &mut findings);
     let (mut tree, mut warnings) = findings.finish(tree)?;
-    if version < Version::NEWEST {
+    let newest = if version < Version::NEWEST {
         let place = tree.place_of("apiVersion").clone();
         let what = format!(
             "the file is of an older version than {}",
@@ -104,8 +104,11 @@ pub fn load(text: &str, origin: &Origin, environment: &Environment) -> Result<Lo
                 .at(&place),
         );
         versions::migrate(&mut tree, version);
-    }
-    let (tree, warnings) = complete(tree, warnings, environment)?;
+        Schema::of(Version::NEWEST)?
+    } else {
+        schema
+    };
+    let (tree, warnings) = complete(tree, &newest, warnings, environment)?;
     Ok(Loaded {
         version,
         warnings,
@@ -121,7 +124,12 @@ pub fn without_file(environment: &Environment) -> Result<Loaded, Problems> {
         ("apiVersion", Value::text(version.name())),
         ("kind", Value::text("Simple")),
     ];
-    let (tree, warnings) = complete(Node::map(&Place::Default, meta), Vec::new(), environment)?;
+    let (tree, warnings) = complete(
+        Node::map(&Place::Default, meta),
+        &Schema::of(version)?,
+        Vec::new(),
+        environment,
+    )?;
     Ok(Loaded {
         version,
         warnings,
@@ -133,6 +141,7 @@ pub fn without_file(environment: &Environment) -> Result<Loaded, Problems> {
 /// Lays the environment over a configuration of the newest version and checks it.
 fn complete(
     mut tree: Node,
+    schema: &Schema,
     warnings: Vec<Problem>,
     environment: &Environment,
 ) -> Result<(Node, Vec<Problem>), Problems> {
@@ -140,7 +149,6 @@ fn complete(
         warnings,
         ..Findings::default()
     };
-    let schema = Schema::of(Version::NEWEST)?;
     lay_over(&mut tree, schema.root(), environment);
     schema.check(&tree, &mut findings);
     findings.finish(tree)

@@ -11,6 +11,9 @@ use super::tree::{Node, Value};
 use super::{Loaded, ulimit};
 use crate::cluster::Wait;
 
+/// The schema sets the same bound for files.
+const MOST_NODES: i64 = 65_535;
+
 /// A configuration with everything laid over it, and where each of its values comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {
@@ -147,8 +150,15 @@ impl Layers {
             ("--servers", "servers", flags.servers),
             ("--agents", "agents", flags.agents),
         ] {
-            if let Some(number) = number {
-                self.set(path, flag, Value::Integer(number.into()));
+            match number {
+                Some(number) if (0..=MOST_NODES).contains(&number) => {
+                    self.set(path, flag, Value::Integer(number));
+                }
+                Some(number) => {
+                    let wrong = Wrong::new(format!("{number} is no number of nodes"));
+                    self.findings.problem(&Place::flag(flag), wrong);
+                }
+                None => {}
             }
         }
     }
@@ -286,6 +296,7 @@ impl Layers {
                 Place::flag(flag)
             }
         };
+        // Labels have no variable that a shell could set: the name would hold hyphens.
         for (flag, given, variable, path, key) in [
             (
                 "--volume",
@@ -306,14 +317,14 @@ impl Layers {
             (
                 "--k3s-node-label",
                 &flags.k3s_node_labels,
-                "K3D_CLI_K3SNODELABELS",
+                "",
                 "options.k3s.nodeLabels",
                 "label",
             ),
             (
                 "--runtime-label",
                 &flags.runtime_labels,
-                "K3D_CLI_RUNTIMELABELS",
+                "",
                 "options.runtime.labels",
                 "label",
             ),

@@ -8,14 +8,14 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{Draft, ValidationError, Validator};
 
 use super::expand::has_variable;
-use super::problem::{Findings, Place, Problem, Wrong};
+use super::problem::{Findings, Problem, Wrong};
 use super::read::read;
 use super::tree::{Node, Value};
 use super::versions::Version;
 
 /// The schema of one version, in the order in which keys are written.
 pub(super) struct Schema {
-    text: &'static str,
+    validator: Validator,
     root: Node,
 }
 
@@ -30,7 +30,13 @@ impl Schema {
         // JSON is YAML; read as such, keys keep their order.
         let file = Arc::from(version.name());
         let root = read(text, &file, &|line| line, &mut Findings::default())?;
-        Ok(Self { text, root })
+        let validator = validator(text).ok_or_else(|| {
+            Wrong::new(
+                "failed to read the schema of this version, which is an error of this program",
+            )
+            .at(&root.place)
+        })?;
+        Ok(Self { validator, root })
     }
 
     pub(super) fn root(&self) -> Shape<'_> {
@@ -50,32 +56,13 @@ impl Schema {
     }
 
     fn check_but(&self, root: &Node, findings: &mut Findings, is_excused: &dyn Fn(&Node) -> bool) {
-        let validator = match self.validator() {
-            Ok(validator) => validator,
-            Err(what) => return findings.problem(&Place::Default, Wrong::new(what)),
-        };
         let json = root.to_json();
-        for error in validator.iter_errors(&json) {
+        for error in self.validator.iter_errors(&json) {
             let (node, shape) = self.find(root, &error);
             if !is_excused(node) {
                 describe(&error, node, shape, findings);
             }
         }
-    }
-
-    fn validator(&self) -> Result<Validator, String> {
-        let failed = || {
-            "failed to read the schema of this version, which is an error of this program"
-                .to_owned()
-        };
-        let json = serde_json::from_str(self.text).map_err(|_| failed())?;
-        jsonschema::options()
-            .with_draft(Draft::Draft7)
-            .with_format("hostname", |text: &str| is_hostname(text))
-            .with_format("ip", |text: &str| text.parse::<std::net::IpAddr>().is_ok())
-            .should_validate_formats(true)
-            .build(&json)
-            .map_err(|_| failed())
     }
 
     fn find<'a>(
@@ -102,6 +89,16 @@ impl Schema {
         }
         (node, shape)
     }
+}
+
+fn validator(text: &str) -> Option<Validator> {
+    let json = serde_json::from_str(text).ok()?;
+    let options = jsonschema::options()
+        .with_draft(Draft::Draft7)
+        .with_format("hostname", |text: &str| is_hostname(text))
+        .with_format("ip", |text: &str| text.parse::<std::net::IpAddr>().is_ok())
+        .should_validate_formats(true);
+    options.build(&json).ok()
 }
 
 /// What a schema says of one value.

@@ -1,5 +1,6 @@
 //! From a configuration to a cluster.
 
+use proptest::prelude::*;
 use provisioner::cluster::{ClusterSpec, NodeSpec, Role, Subnet};
 use provisioner::config::CreateFlags;
 
@@ -433,4 +434,32 @@ fn options_of_the_creation_follow_the_flags() {
         (balancer.worker_connections, balancer.proxy_timeout),
         (Some(2048), Some(900))
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_command_line_makes_the_transformation_panic(
+        lists in prop::collection::vec(prop::collection::vec("([a-z]{1,4}|[0-9]{1,5}|[:@;=,/.*\\\\-]|server|agent|all|direct){0,8}", 0..3), 10),
+        scalars in prop::collection::vec(prop::option::of("([a-z]{1,4}|[0-9]{1,5}|[:=,/.-]|random){0,5}"), 10),
+        counts in (-2_i64..4, -2_i64..4),
+        no_lb in any::<bool>(),
+    ) {
+        let mut lists = lists.into_iter();
+        let mut list = || lists.next().unwrap_or_default();
+        let mut scalars = scalars.into_iter();
+        let mut scalar = || scalars.next().flatten();
+        let flags = CreateFlags {
+            env: list(), volumes: list(), ports: list(), k3s_node_labels: list(), runtime_labels: list(),
+            runtime_ulimits: list(), host_aliases: list(), k3s_args: list(), registry_use: list(), lb_config_override: list(),
+            name: scalar(), api_port: scalar(), registry_create: scalar(), image: scalar(), subnet: scalar(),
+            timeout: scalar(), gpus: scalar(), servers_memory: scalar(), registry_config: scalar(), wait: scalar(),
+            servers: Some(counts.0), agents: Some(counts.1), no_lb: Some(no_lb),
+            ..CreateFlags::default()
+        };
+        if let Err(problems) = from_flags(&flags) {
+            prop_assert!(!problems.0.is_empty());
+        }
+    }
 }

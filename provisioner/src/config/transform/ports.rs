@@ -1,10 +1,11 @@
 //! Published ports: through the load balancer to the chosen nodes, or on one node itself.
 
 use super::Build;
-use crate::cluster::{BalancerSpec, ContainerPort, HostBinding, Protocol, RegistrySpec};
-use crate::config::filter::{self, Filter, Group, Subset, Suffix, Target};
+use crate::cluster::{BalancerSpec, ContainerPort, HostBinding, Protocol, RegistrySpec, Role};
+use crate::config::filter::Target;
 use crate::config::port::{self, PortMapping};
 use crate::config::problem::{Place, Wrong};
+use crate::config::publication::{self, Destination, Implied};
 use crate::names;
 
 /// A port of the host that some container is to have.
@@ -17,129 +18,60 @@ pub(super) struct Taken {
 
 impl Build<'_> {
     pub(super) fn publish(&mut self, balancer: Option<BalancerSpec>) -> Option<BalancerSpec> {
+        let mut balancer = balancer;
         if self.host_network {
             return balancer;
         }
-        let mut balancer = balancer;
         for (index, entry) in self.merged.simple.ports.iter().enumerate() {
             let path = format!("ports[{index}]");
             let place = self.place(&format!("{path}.port"));
             let mappings = self.findings.take(&place, port::parse(&entry.port));
-            let Some(filters) = self.port_filters(&path, &entry.node_filters) else {
+            let Some(destination) = self.destination(&path, &entry.node_filters) else {
                 continue;
             };
             for mapping in mappings.unwrap_or_default() {
-                self.publish_one(&place, &mapping, &filters, balancer.as_mut());
+                let checked = publication::check_protocol(&mapping, &destination);
+                self.findings.take(&place, checked);
+                self.publish_one(&place, &mapping, &destination, balancer.as_mut());
             }
         }
         balancer
     }
 
-    /// The filters of an entry, with what k3d takes for them when they are missing or name the load balancer.
-    fn port_filters(&mut self, path: &str, texts: &[String]) -> Option<Vec<Filter>> {
-        let every = |group: fn(Subset) -> Group| Filter {
-            group: group(Subset::Every),
-            suffix: Some(Suffix::Proxy),
+    fn destination(&mut self, path: &str, texts: &[String]) -> Option<Destination> {
+        let place = self.place(&format!("{path}.nodeFilters"));
+        let filters = match self
+            .findings
+            .take(&place, publication::implied(texts, self.counts))?
+        {
+            Implied::Filters(filters) => filters,
+            Implied::Written(texts) => self.parse_filters(path, texts),
         };
-        let default = vec![every(Group::Servers), every(Group::Agents)];
-        let place = self.place(path);
-        let is_missing = texts.iter().all(String::is_empty);
-        if is_missing && !self.counts.load_balancer {
-            if self.counts.total() == 1 {
-                let group = Group::Servers(Subset::Indices(vec![0]));
-                let suffix = Some(Suffix::Direct);
-                return Some(vec![Filter { group, suffix }]);
-            }
-            let wrong = Wrong::new("there is no load balancer that could forward the port")
-                .mend("write on which node it is published: @server:0:direct");
-            self.findings.problem(&place, wrong);
-            return None;
-        }
-        if is_missing || texts.iter().any(|text| text.starts_with("loadbalancer")) {
-            return Some(default);
-        }
-        let filters = self.parse_filters(path, texts);
-        if filters.iter().any(|filter| filter.group == Group::All) {
-            let wrong = Wrong::new(
-                "the load balancer cannot forward a port to itself, which all would mean",
-            )
-            .mend("write servers:* and agents:* instead of all");
-            self.findings.problem(&place, wrong);
-            return None;
-        }
-        Some(filters)
+        let destination = publication::resolve(&filters, self.counts);
+        self.findings.take(&place, destination)
     }
 
     fn publish_one(
         &mut self,
         place: &Place,
         mapping: &PortMapping,
-        filters: &[Filter],
+        destination: &Destination,
         balancer: Option<&mut BalancerSpec>,
     ) {
-        let (direct, proxied): (Vec<Filter>, Vec<Filter>) = filters
-            .iter()
-            .cloned()
-            .partition(|filter| filter.suffix == Some(Suffix::Direct));
-        if !proxied.is_empty() {
-            self.publish_proxied(place, mapping, &proxied, balancer);
+        if let Some(target) = destination.direct {
+            self.bind(place, target, mapping);
         }
-        if direct.is_empty() {
-            return;
-        }
-        let targets = filter::select(&direct, self.counts);
-        match self.findings.take(place, targets).as_deref() {
-            Some([one]) => self.bind(place, *one, mapping),
-            Some([]) | None => {}
-            Some(many) => {
-                let what = format!("{} nodes cannot share one port of the host", many.len());
-                let wrong = Wrong::new(what)
-                    .mend("choose one node, such as @agent:0:direct, or leave direct out");
-                self.findings.problem(place, wrong);
-            }
-        }
-    }
-
-    fn publish_proxied(
-        &mut self,
-        place: &Place,
-        mapping: &PortMapping,
-        filters: &[Filter],
-        balancer: Option<&mut BalancerSpec>,
-    ) {
-        let selected = filter::select(filters, self.counts);
-        let Some(targets) = self
-            .findings
-            .take(place, selected)
-            .filter(|targets| !targets.is_empty())
-        else {
+        let Some(balancer) = balancer.filter(|_| !destination.forwarded.is_empty()) else {
             return;
         };
-        let Some(balancer) = balancer else {
-            let wrong = Wrong::new("there is no load balancer that could forward the port");
-            self.findings.problem(
-                place,
-                wrong.mend("add :direct to the node filter, such as @server:0:direct"),
-            );
-            return;
-        };
-        if mapping.container.protocol == Protocol::Sctp {
-            let wrong = Wrong::new("the load balancer does not forward SCTP");
-            self.findings
-                .problem(place, wrong.mend("publish it on a node: @server:0:direct"));
-            return;
-        }
-        self.bind(place, (crate::cluster::Role::LoadBalancer, 0), mapping);
-        let names: Vec<String> = targets
-            .into_iter()
-            .filter_map(|target| self.node(target).map(|node| node.name.clone()))
-            .collect();
+        self.bind(place, (Role::LoadBalancer, 0), mapping);
         let forwarded = balancer
             .ports
             .entry(mapping.container.balancer_key())
             .or_default();
-        for name in names {
-            if !forwarded.contains(&name) {
+        for target in &destination.forwarded {
+            let name = self.node(*target).map(|node| node.name.clone());
+            if let Some(name) = name.filter(|name| !forwarded.contains(name)) {
                 forwarded.push(name);
             }
         }
