@@ -22,7 +22,7 @@ pub mod memory;
 mod merge;
 pub mod port;
 mod problem;
-pub mod publication;
+mod publication;
 mod read;
 mod schema;
 pub mod simple;

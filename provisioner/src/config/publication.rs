@@ -1,36 +1,17 @@
 //! Where a port is published: on the load balancer, which forwards it to nodes, or on one node itself.
 
 use super::filter::{self, Counts, Filter, Group, Subset, Suffix, Target};
-use super::port::{self, PortMapping};
+use super::port::PortMapping;
 use super::problem::Wrong;
 use crate::cluster::Protocol;
 
 /// Who has a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Destination {
+pub(super) struct Destination {
     /// The nodes that the load balancer forwards it to.
-    pub forwarded: Vec<Target>,
+    pub(super) forwarded: Vec<Target>,
     /// The node that publishes it itself.
-    pub direct: Option<Target>,
-}
-
-/// Reads `PORT[@FILTER;...]` as a flag has it; ranges become one mapping per port.
-pub fn parse(text: &str, counts: Counts) -> Result<Vec<(PortMapping, Destination)>, Wrong> {
-    let filtered = filter::split(text)?;
-    let mappings = port::parse(&filtered.value)?;
-    let filters = match implied(&filtered.filters.unwrap_or_default(), counts)? {
-        Implied::Filters(filters) => filters,
-        Implied::Written(texts) => texts
-            .iter()
-            .map(|text| text.parse())
-            .collect::<Result<_, _>>()?,
-    };
-    let destination = resolve(&filters, counts)?;
-    let with_destination = mappings.into_iter().map(|mapping| {
-        check_protocol(&mapping, &destination)?;
-        Ok((mapping, destination.clone()))
-    });
-    with_destination.collect()
+    pub(super) direct: Option<Target>,
 }
 
 /// What the filters of a port come to before they are read.
@@ -124,33 +105,49 @@ mod tests {
         agents: 2,
     };
 
+    fn destination(texts: &[&str]) -> Result<Destination, Wrong> {
+        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        let filters = match implied(&texts, COUNTS)? {
+            Implied::Filters(filters) => filters,
+            Implied::Written(texts) => texts
+                .iter()
+                .map(|text| text.parse())
+                .collect::<Result<_, _>>()?,
+        };
+        resolve(&filters, COUNTS)
+    }
+
     #[test]
-    fn ports_of_flags_know_where_they_go() {
+    fn ports_know_where_they_go() {
         let (server, agent) = ((Role::Server, 0), (Role::Agent, 1));
-        for (text, forwarded, direct) in [
-            ("80:80", vec![server, (Role::Agent, 0), agent], None),
+        for (filters, forwarded, direct) in [
+            (&[][..], vec![server, (Role::Agent, 0), agent], None),
+            (&[""], vec![server, (Role::Agent, 0), agent], None),
             (
-                "80:80@loadbalancer",
+                &["loadbalancer"],
                 vec![server, (Role::Agent, 0), agent],
                 None,
             ),
-            ("80:80@server:0;agent:1:proxy", vec![server, agent], None),
-            ("80:80@agent:1:direct", vec![], Some(agent)),
-            ("80:80@server:0;agent:1:direct", vec![server], Some(agent)),
+            (&["server:0", "agent:1:proxy"], vec![server, agent], None),
+            (&["agent:1:direct"], vec![], Some(agent)),
+            (&["server:0", "agent:1:direct"], vec![server], Some(agent)),
         ] {
-            let parsed = parse(text, COUNTS).unwrap();
-            assert_eq!(parsed[0].1, Destination { forwarded, direct }, "{text}");
+            assert_eq!(
+                destination(filters),
+                Ok(Destination { forwarded, direct }),
+                "{filters:?}"
+            );
         }
-        assert_eq!(parse("80-82:80-82", COUNTS).unwrap().len(), 3);
-        for text in [
-            "80:80@all",
-            "80:80@agents:*:direct",
-            "80:80/sctp",
-            "80:80@node:0",
-            "80:80@agent:2",
-            "x",
-        ] {
-            assert!(parse(text, COUNTS).is_err(), "{text}");
+        for filters in [&["all"], &["agents:*:direct"], &["agent:2"]] {
+            assert!(destination(filters).is_err(), "{filters:?}");
         }
+    }
+
+    #[test]
+    fn sctp_goes_past_the_load_balancer_only() {
+        let mapping = &crate::config::port::parse("80:80/sctp").unwrap()[0];
+        let direct = destination(&["server:0:direct"]).unwrap();
+        assert!(check_protocol(mapping, &direct).is_ok());
+        assert!(check_protocol(mapping, &destination(&[]).unwrap()).is_err());
     }
 }
