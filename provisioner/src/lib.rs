@@ -11,6 +11,7 @@ pub mod channel;
 pub mod cluster;
 pub mod config;
 pub mod container;
+pub mod entrypoint;
 pub mod fetch;
 pub mod kubeconfig;
 pub mod names;
