@@ -57,6 +57,8 @@ pub const ENTRYPOINT: &str = "/bin/k3d-entrypoint.sh";
 /// The name by which nodes and pods reach the host.
 pub const HOST_ALIAS: &str = "host.k3d.internal";
 pub const DEFAULT_IMAGE_REPOSITORY: &str = "docker.io/rancher/k3s";
+/// The load balancer of k3d.
+pub const K3D_BALANCER_REPOSITORY: &str = "ghcr.io/k3d-io/k3d-proxy";
 pub const DEFAULT_REGISTRY_IMAGE: &str = "docker.io/library/registry:2";
 pub const DEFAULT_REGISTRY_PORT: u16 = 5000;
 pub const DEFAULT_REGISTRY_NAME: &str = "k3d-registry";

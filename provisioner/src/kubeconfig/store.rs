@@ -27,6 +27,11 @@ impl Store {
         }
     }
 
+    /// The files, in order.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// How long a lock is waited for.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {

@@ -44,6 +44,23 @@ impl Provisioner {
         })
     }
 
+    /// The image of load balancers: the one that was asked for, else our own.
+    pub fn balancer_image(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<String, Error> {
+        if let Some(image) = variable("K3D_IMAGE_LOADBALANCER") {
+            return Ok(image);
+        }
+        if let Some(tag) = variable("K3D_HELPER_IMAGE_TAG") {
+            return Ok(format!("{}:{tag}", names::K3D_BALANCER_REPOSITORY));
+        }
+        let image = crate::balancer::image::Image::of(&self.settings.program);
+        Ok(image
+            .map_err(|error| Error::Other(error.to_string()))?
+            .name())
+    }
+
     /// An Engine on another machine publishes ports there.
     fn name_host(&self, spec: &mut ClusterSpec) {
         if spec.api.host == "0.0.0.0"

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, Provisioner};
 use crate::container::Habits;
+use crate::entrypoint::{EngineFacts, fixes};
 use crate::kubeconfig::{Folders, Store, default_files};
 use crate::plan::Surroundings;
 use crate::run::{Reporter, RunSettings};
@@ -34,15 +35,21 @@ impl Provisioner {
         let facts = Arc::new(engine.facts().await?);
         let (folders, kubeconfigs) = user_files(&variable)?;
         let local = engine.endpoint().is_local();
-        let fixes = crate::run::pending::Fixes;
+        let cgroup_version = facts
+            .cgroup_version
+            .map_or_else(String::new, |it| it.to_string());
+        let told = EngineFacts {
+            cgroup_version: &cgroup_version,
+            name: &facts.name,
+        };
+        let fixes = fixes(&variable, told, false);
         let around = Surroundings {
             habits: Habits {
                 init: !is_set(&variable, "K3D_DEBUG_DISABLE_DOCKER_INIT"),
-                entrypoint: true,
+                entrypoint: fixes.any(),
             },
             node_folder: local.then(|| folders.of_k3d.clone()),
             has_edac: local && Path::new(EDAC).is_dir(),
-            ..Surroundings::default()
         };
         let restarts = variable("K3D_DEBUG_NODE_WAIT_BACKOFF_LIMIT");
         let settings = RunSettings {

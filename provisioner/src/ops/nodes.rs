@@ -20,6 +20,25 @@ impl Provisioner {
         })
     }
 
+    /// Nodes here for a cluster elsewhere.
+    pub async fn plan_join(
+        &self,
+        url: &str,
+        addition: &Addition,
+        image: &str,
+    ) -> Result<Plan, Error> {
+        for name in addition.names() {
+            if self.engine.container(&name).await?.is_some() {
+                return Err(plan::Refusal::NameTaken { name }.into());
+            }
+        }
+        let steps = plan::join_remote(url, addition, image, &self.around)?;
+        Ok(Plan {
+            rolls_back: true,
+            ..Plan::new(steps)
+        })
+    }
+
     /// The container alone, as it is: nothing is written and nothing is waited for.
     pub async fn plan_start_node(&self, name: &str) -> Result<Plan, Error> {
         let node = self.node(name).await?;

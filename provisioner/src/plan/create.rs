@@ -6,8 +6,8 @@ use super::{ClusterRegistries, Surroundings, together};
 use crate::balancer::config::Config;
 use crate::cluster::{BalancerSpec, ClusterSpec, NodeFile, NodeSpec, Role, Wait};
 use crate::container::{self, ContainerSpec};
-use crate::names;
 use crate::step::{Ready, Step};
+use crate::{entrypoint, names};
 
 /// Everything from the network to the kubeconfig.
 pub fn create(
@@ -16,7 +16,7 @@ pub fn create(
     around: &Surroundings,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    together(&mut steps, images(cluster, around));
+    together(&mut steps, images(cluster));
     steps.push(Step::EnsureNetwork {
         name: cluster.network.name.clone(),
         subnet: cluster.network.subnet.clone(),
@@ -46,7 +46,7 @@ pub fn create(
     steps
 }
 
-fn images(cluster: &ClusterSpec, around: &Surroundings) -> Vec<Step> {
+fn images(cluster: &ClusterSpec) -> Vec<Step> {
     let mut images: BTreeSet<&str> = BTreeSet::new();
     images.extend(cluster.nodes.iter().map(|node| node.image.as_str()));
     images.extend(
@@ -56,15 +56,12 @@ fn images(cluster: &ClusterSpec, around: &Surroundings) -> Vec<Step> {
             .as_ref()
             .map(|registry| registry.image.as_str()),
     );
-    images
-        .into_iter()
-        .map(|image| image_step(image, around))
-        .collect()
+    images.into_iter().map(image_step).collect()
 }
 
-fn image_step(image: &str, around: &Surroundings) -> Step {
+fn image_step(image: &str) -> Step {
     let image = image.to_owned();
-    if around.balancer_is_ours && image == around.balancer_image {
+    if image.starts_with(&format!("{}:", crate::balancer::image::REPOSITORY)) {
         Step::EnsureBalancerImage { image }
     } else {
         Step::EnsureImage { image }
@@ -230,14 +227,12 @@ fn node_files(
     files
 }
 
-/// Where the entrypoint finds what it lays over `/proc/meminfo`, when the Engine is on another machine.
-pub(crate) const MEMINFO_PATH: &str = "/etc/k3d/meminfo";
-
+/// What the entrypoint lays over `/proc/meminfo` when the Engine does not see files of this machine.
 pub(crate) fn meminfo(bytes: i64) -> NodeFile {
     NodeFile {
-        path: MEMINFO_PATH.to_owned(),
+        path: entrypoint::MEMINFO_PATH.to_owned(),
         mode: 0o644,
-        content: format!("MemTotal: {} kB\nSwapTotal: 0 kB\n", bytes / 1000).into_bytes(),
+        content: entrypoint::meminfo(bytes),
     }
 }
 

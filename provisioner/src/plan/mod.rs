@@ -6,6 +6,7 @@ mod lifecycle;
 mod nodes;
 mod ports;
 mod registry;
+mod remote;
 
 use std::path::PathBuf;
 
@@ -19,15 +20,12 @@ pub use lifecycle::{delete, start, stop};
 pub use nodes::{Addition, add_nodes, remove_nodes};
 pub use ports::{PortChange, change_ports};
 pub use registry::{Refusal, connect_registry, create_registry, remove_registry};
+pub use remote::join_remote;
 
 /// What plans take from the world around them, read once before planning.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     pub habits: Habits,
-    /// The image of load balancers.
-    pub balancer_image: String,
-    /// Whether it is our own, which is made and loaded rather than pulled.
-    pub balancer_is_ours: bool,
     /// Where files for nodes stand on this machine; `None` when the Engine does not see this machine's files.
     pub node_folder: Option<PathBuf>,
     /// Whether the kernel tells of memory banks, which nodes with a limit must not see.

@@ -36,7 +36,7 @@ pub struct Addition {
 }
 
 impl Addition {
-    fn names(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         let name = names::prefixed(&self.name);
         (0..self.replicas).map(move |number| format!("{name}-{number}"))
     }

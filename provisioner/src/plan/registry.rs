@@ -28,6 +28,10 @@ pub enum Refusal {
     NoLoadBalancer { cluster: String },
     #[error("port {port} is not published; `cluster list -o json` shows what is")]
     NoSuchPort { port: String },
+    #[error("a node that joins a cluster elsewhere needs its token; give it with --token")]
+    NoToken,
+    #[error("a {role} cannot join a cluster elsewhere; use --role agent or --role server")]
+    NotANode { role: String },
     #[error("no registry named {name}; there are: {known}")]
     NoSuchRegistry { name: String, known: String },
 }

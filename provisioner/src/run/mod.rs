@@ -2,7 +2,6 @@
 
 mod access;
 mod nodes;
-pub mod pending;
 mod perform;
 mod ready;
 mod report;
@@ -44,7 +43,7 @@ pub enum Failure {
 pub struct RunSettings {
     /// Steps at the same time.
     pub parallel: usize,
-    pub fixes: pending::Fixes,
+    pub fixes: crate::entrypoint::Fixes,
     /// Where kubeconfigs and files of nodes stand.
     pub folders: Folders,
     /// The default kubeconfigs, in the order of `$KUBECONFIG`.

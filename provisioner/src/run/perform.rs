@@ -10,14 +10,14 @@ use docker::models::{
 use futures::StreamExt as _;
 
 use super::nodes::Answer;
-use super::pending as entrypoint;
 use super::{Event, Failure, Runner};
-use crate::balancer::config::Config;
+use crate::balancer::{self, config::Config};
 use crate::cluster::{HostAlias, NodeFile, Subnet};
 use crate::container::ContainerSpec;
-use crate::names;
+use crate::observed::Container;
 use crate::payload::{self, NetworkFacts};
 use crate::step::{Effect, Step};
+use crate::{entrypoint, names};
 
 impl Runner<'_> {
     pub(super) async fn perform(&self, step: &Step) -> Result<Effect, Failure> {
@@ -126,7 +126,9 @@ impl Runner<'_> {
             return Ok(Effect::Found);
         }
         self.reporter.info(format!("Loading image '{image}'"));
-        Err(Failure::Other("no image".to_owned()))
+        let made = balancer::image::ensure(self.engine, &self.settings.program).await;
+        made.map_err(|error| Failure::Other(error.to_string()))?;
+        Ok(Effect::Made)
     }
 
     async fn ensure_network(&self, name: &str, subnet: &Subnet) -> Result<Effect, Failure> {
@@ -272,15 +274,37 @@ impl Runner<'_> {
         container: &str,
         aliases: &[HostAlias],
     ) -> Result<(), Failure> {
+        let inspected = self.engine.inspect(container).await?;
+        let Some(node) = Container::of(inspected) else {
+            return Ok(());
+        };
+        let (command, env, volumes) = (node.command(), node.env(), node.binds());
         let network = self.network();
-        let files = entrypoint::files(
-            self.settings.fixes,
-            network
-                .as_ref()
-                .and_then(|network| network.gateway.as_deref()),
+        let host_network = network.as_ref().is_some_and(|network| network.host);
+        let facts = entrypoint::NodeFacts {
+            role: node.role,
+            command: &command,
+            env: &env,
+            volumes: &volumes,
+            host_network,
+        };
+        let gateway = network.and_then(|network| network.gateway?.parse().ok());
+        let names = entrypoint::Names {
+            gateway,
             aliases,
-        );
-        self.write(container, &files).await
+            members: &[],
+        };
+        // A node of a cluster elsewhere is in no network of ours, whose gateway could answer for DNS.
+        let wanted = match gateway {
+            Some(_) if !host_network => self.settings.fixes,
+            _ => self.settings.fixes.without_dns(),
+        };
+        let files = entrypoint::files(wanted, &facts, &names);
+        self.write(
+            container,
+            &files.map_err(|error| Failure::Other(error.to_string()))?,
+        )
+        .await
     }
 
     async fn write_balancer(

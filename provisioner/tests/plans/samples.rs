@@ -73,7 +73,6 @@ pub(crate) fn network() -> NetworkFacts {
 
 pub(crate) fn around() -> Surroundings {
     Surroundings {
-        balancer_image: BALANCER.to_owned(),
         node_folder: Some("/home/user/.config/k3d".into()),
         has_edac: true,
         ..Default::default()
