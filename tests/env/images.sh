@@ -13,6 +13,7 @@ make_images() {
   # In an engine of our own it also stands for the image that clusters take when nobody names one.
   if is_ours; then "$DOCKER" tag "$REGISTRY_IMAGE" registry:2; fi
   if [ -n "${K3S_IMAGE:-}" ]; then
+    "$DOCKER" image inspect "$K3S_IMAGE" >/dev/null 2>&1 || "$DOCKER" pull --quiet "$K3S_IMAGE" >/dev/null
     say "images: nodes run $K3S_IMAGE (K3S_IMAGE)"
   else
     make_image "$NODE_IMAGE" node_root \
