@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions};
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use registries::image::{ImageObject, ImageReference};
 
 use crate::credentials::Credentials;
+use crate::digest::Digest;
 use crate::engine::{ByteStream, Engine};
 use crate::error::{Cause, Error, Operation};
 use crate::names::checked;
@@ -102,6 +103,29 @@ impl Engine {
             .export_images(names)
             .map(move |bytes| bytes.map_err(|error| engine.failed(&operation, error)))
             .boxed()
+    }
+
+    /// The same as [`Engine::export`], as [`crate::image::Reader`] and [`crate::image::Layout`] take it.
+    pub fn save(&self, names: &[&str]) -> ByteStream {
+        self.export(names).map_err(std::io::Error::other).boxed()
+    }
+
+    /// The layers of an image, lowest first, by the digests of their content. [`crate::image::Reader::with_layers`] wants
+    /// them.
+    pub async fn layers(&self, name: &str) -> Result<Option<Vec<Digest>>, Error> {
+        let Some(image) = self.image(name).await? else {
+            return Ok(None);
+        };
+        let layers = image
+            .root_fs
+            .and_then(|root| root.layers)
+            .unwrap_or_default();
+        Ok(Some(
+            layers
+                .iter()
+                .filter_map(|layer| layer.parse().ok())
+                .collect(),
+        ))
     }
 
     /// Loads an archive as `docker load` does and gives what the Engine says about it, for example

@@ -4,6 +4,8 @@
 //!  Environment --resolve--> Endpoint --connect--> Engine --+-- containers, files, logs, exec
 //!  (values)                 (values)              (calls)  +-- networks, volumes
 //!                                                          +-- images, events
+//!                                                                  |
+//!                            docker save --[image::Reader]---------+--> blobs, manifests
 //! ```
 //!
 //! Every call is wrapped once. An [`Error`] says what was tried, what came of it and, where one is known, the way out;
@@ -24,6 +26,7 @@ mod events;
 mod exec;
 mod facts;
 mod files;
+pub mod image;
 mod images;
 mod logs;
 mod names;
@@ -40,6 +43,7 @@ pub mod archive {
 pub use bollard::models;
 
 pub use credentials::{Credentials, CredentialsError};
+pub use digest::{Digest, DigestError};
 pub use endpoint::{Address, Endpoint, EndpointError, Origin, Tls};
 pub use engine::{ByteStream, Engine};
 pub use environment::Environment;

@@ -7,4 +7,4 @@ mod header;
 mod reader;
 
 pub use header::{Kind, end, entry, padding};
-pub(crate) use reader::{Reader, TarError};
+pub(crate) use reader::{Entry, Reader, TarError};

@@ -23,6 +23,9 @@ pub(crate) enum TarError {
     /// It is none.
     #[error("this is no tar archive")]
     Header,
+    /// It is one, packed with the named program.
+    #[error("this is a tar archive packed with {0}")]
+    Compressed(&'static str),
     /// A name longer than any.
     #[error("the archive holds a header of {0} bytes")]
     Note(u64),
@@ -71,7 +74,7 @@ impl Reader {
             if block.iter().all(|byte| *byte == 0) {
                 return self.drain().await;
             }
-            let header = Header::parse(&block).ok_or(TarError::Header)?;
+            let header = Header::parse(&block).ok_or_else(|| no_header(&block))?;
             let size = notes.size.unwrap_or(header.size);
             match header.kind {
                 Kind::Pax | Kind::LongName | Kind::LongLink => {
@@ -226,6 +229,19 @@ fn record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 fn decimal(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn no_header(block: &[u8; BLOCK]) -> TarError {
+    const MAGICS: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zXZ", "xz"),
+    ];
+    MAGICS
+        .iter()
+        .find(|(magic, _)| block.starts_with(magic))
+        .map_or(TarError::Header, |(_, with)| TarError::Compressed(with))
 }
 
 fn text(bytes: Vec<u8>) -> String {

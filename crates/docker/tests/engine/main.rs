@@ -13,3 +13,4 @@ mod fixture;
 mod images;
 mod networks;
 mod registry;
+mod saved;
