@@ -1,5 +1,6 @@
 //! Measures what docs/performance.md states, each figure beside its peer or limit in the same run.
 
+mod balancer;
 mod document;
 mod node_writer;
 mod operator;
@@ -36,6 +37,11 @@ enum Command {
     /// The peer of the node-writer, as a process.
     #[command(hide = true)]
     BareWrite { root: PathBuf },
+    /// Connections through the load balancer beside direct ones.
+    Balancer,
+    /// The load balancer, as a process.
+    #[command(hide = true)]
+    Balance { file: PathBuf },
     /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
     Operator {
         /// The release binary.
@@ -53,6 +59,8 @@ fn main() -> Result<()> {
         Command::Document => document::measure()?,
         Command::NodeWriter { binary, disk } => node_writer::measure(&binary, &disk)?,
         Command::BareWrite { root } => return node_writer::bare_write(&root),
+        Command::Balancer => balancer::measure()?,
+        Command::Balance { file } => return balancer::balance(&file),
         Command::Operator { binary } => operator::measure(&binary)?,
     };
     println!("{table}");

@@ -36,17 +36,7 @@ pub enum ServeError {
 ///
 /// Needs no run time of its caller and must not be called inside one; [`Balancer::run`] is for that.
 pub fn serve(file: &Path) -> Result<(), ServeError> {
-    raise_file_limit();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(threads.min(THREADS))
-        .enable_all()
-        .build()
-        .map_err(ServeError::Start)?;
-    let result = runtime.block_on(Balancer::new(file).run());
-    // Nothing is waited for: a look-up of a name may take seconds.
-    runtime.shutdown_background();
-    result
+    Balancer::new(file).serve()
 }
 
 /// A connection needs two files, and the soft limit is often 1024.
@@ -89,6 +79,21 @@ impl Balancer {
     pub fn logging_to(mut self, log: impl Write + Send + 'static) -> Self {
         self.log = Box::new(log);
         self
+    }
+
+    /// As the function [`serve`].
+    pub fn serve(self) -> Result<(), ServeError> {
+        raise_file_limit();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.min(THREADS))
+            .enable_all()
+            .build()
+            .map_err(ServeError::Start)?;
+        let result = runtime.block_on(self.run());
+        // Nothing is waited for: a look-up of a name may take seconds.
+        runtime.shutdown_background();
+        result
     }
 
     /// Runs until a signal ends it. Dropped, it no longer listens; connections go on as long as their run time.
