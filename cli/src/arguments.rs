@@ -29,6 +29,13 @@ pub(crate) enum Command {
     Offline(Offline),
     #[command(flatten)]
     Clusters(Tree),
+    /// Forward the ports that a file names: the load balancer of a cluster, inside its container.
+    #[command(hide = true)]
+    Balancer {
+        /// The file; it is watched.
+        #[arg(long, value_name = "FILE", default_value = provisioner::names::BALANCER_CONFIG_PATH)]
+        config: PathBuf,
+    },
 }
 
 /// What is done with files alone.

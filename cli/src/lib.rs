@@ -7,6 +7,7 @@ mod documents;
 mod output;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -49,6 +50,7 @@ fn run_as_berth(words: &[OsString]) -> ExitCode {
         arguments::Command::Clusters(tree) => {
             return clusters::run_among_others(tree, &matches, &root);
         }
+        arguments::Command::Balancer { config } => return serve(&config),
         arguments::Command::Offline(offline) => offline,
     };
     let mut streams = output::Streams::standard();
@@ -57,6 +59,16 @@ fn run_as_berth(words: &[OsString]) -> ExitCode {
         Err(error) => {
             streams.error(&error);
             ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(config: &Path) -> ExitCode {
+    match provisioner::balancer::serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::Streams::standard().error(&error.into());
+            ExitCode::FAILURE
         }
     }
 }

@@ -128,10 +128,6 @@ impl Log {
         self.write(Level::Fatal, message.as_ref());
     }
 
-    pub(crate) fn debug(&self, message: impl AsRef<str>) {
-        self.write(Level::Debug, message.as_ref());
-    }
-
     pub(crate) fn write(&self, level: Level, message: &str) {
         if !self.shows(level) {
             return;

@@ -13,6 +13,7 @@ mod dialect;
 mod log;
 mod manner;
 mod plugins;
+mod progress;
 mod settings;
 mod table;
 mod tags;

@@ -89,7 +89,8 @@ fn change(
     let label = format!("{node_folder}/{DOCUMENT}");
     let new = &resolved.document;
     let Some(old) = &found.document else {
-        let text = registries::preview(new).context("failed to show the new file")?;
+        let text = registries::preview(new).or_else(shortened);
+        let text = text.context("failed to show the new file")?;
         return Ok(Change {
             kind: "new",
             text: Some(text),
@@ -101,6 +102,7 @@ fn change(
     } else {
         registries::diff_unreadable(new, &label, &label).map(Some)
     }
+    .or_else(|error| shortened(error).map(Some))
     .context("failed to compare with the file on the node")?;
     let kind = match &difference {
         Some(_) => "changed",
@@ -116,6 +118,15 @@ fn change(
         kind,
         text: difference,
     })
+}
+
+/// A file that is too large to show is written all the same.
+fn shortened(error: registries::ParseError) -> Result<String, registries::ParseError> {
+    if error.is_about_size() {
+        Ok("(too large to show)\n".to_owned())
+    } else {
+        Err(error)
+    }
 }
 
 /// The folder as the node names it: what stands in the document.

@@ -136,13 +136,13 @@ fn collect_unknown(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<
             let properties = schema.get("properties").and_then(Value::as_object);
             let additional = schema.get("additionalProperties");
             for (name, field) in fields {
-                let place = format!("{path}.{}", registries::redact_key(name));
-                if let Some(known) = properties.and_then(|properties| properties.get(name)) {
+                let known = properties.and_then(|properties| properties.get(name));
+                if let Some(known) = known.or(additional) {
+                    let place = format!("{path}.{}", registries::redact_key(name));
                     collect_unknown(field, known, &place, unknown);
-                } else if let Some(every) = additional {
-                    collect_unknown(field, every, &place, unknown);
                 } else if properties.is_some() {
-                    unknown.push(place);
+                    // A value that lost its key stands where a key should: only a word is shown.
+                    unknown.push(format!("{path}.{}", registries::redact_unknown_key(name)));
                 }
             }
         }

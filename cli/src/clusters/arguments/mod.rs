@@ -13,8 +13,10 @@ pub(crate) mod values;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{Apply, ClusterCommand, Create, Delete, Edit, List, Restart, Start, Stop};
-pub(crate) use image::{ImageCommand, Import, ImportMode};
+pub(crate) use cluster::{
+    Apply, ClusterCommand, Create, Delete, Edit, List, Patience, Restart, Selection, Start, Stop,
+};
+pub(crate) use image::ImageCommand;
 pub(crate) use kubeconfig::{Get, KubeconfigCommand, Merge};
 pub(crate) use node::{
     CreateNode, DeleteNode, EditNode, ListNodes, NodeCommand, StartNode, StopNode,

@@ -1,11 +1,23 @@
 //! `completion SHELL` and the hidden commands that its scripts call.
 
-use anyhow::Result;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Context, Done};
+use anyhow::Result;
+use provisioner::cluster::Role;
+use provisioner::observed::Container;
+use provisioner::ops::Provisioner;
+use provisioner::run::{Event, Reporter};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Done, wait_for};
 use crate::clusters::arguments::CompletionShell;
 use crate::clusters::completion::{Candidate, Names, Wanted, answer as lines, script, wanted};
+use crate::clusters::settings::variable;
 use crate::output::Streams;
+
+/// A shell waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn print_script(
     shell: CompletionShell,
@@ -42,8 +54,40 @@ pub(crate) fn answer(
     Ok(Done::Success)
 }
 
-/// Names that begin so; none when there is no Engine to ask.
+/// Names that begin so; none when there is no Engine that answers soon.
 fn existing(names: Names, prefix: &str, given: &[String]) -> Vec<Candidate> {
-    let _ = (names, prefix, given);
-    Vec::new()
+    let asked = wait_for(async { tokio::time::timeout(PATIENCE, ask(names)).await? });
+    let mut found = asked.unwrap_or_default();
+    found.sort();
+    found.dedup();
+    found.retain(|name| name.starts_with(prefix) && !given.contains(name));
+    let candidate = |value| Candidate {
+        value,
+        description: String::new(),
+    };
+    found.into_iter().map(candidate).collect()
+}
+
+async fn ask(names: Names) -> Result<Vec<String>> {
+    let quiet: Arc<dyn Reporter> = Arc::new(Quiet);
+    let provisioner = Provisioner::connect(variable, quiet, CancellationToken::new()).await?;
+    let containers = provisioner.containers().await?;
+    let wanted = |container: &Container| match names {
+        Names::Clusters => container.role.runs_k3s(),
+        Names::Nodes => container.role != Role::None,
+        Names::LoadBalancers => container.role == Role::LoadBalancer,
+        Names::Registries => container.role == Role::Registry,
+    };
+    let name = |container: Container| match names {
+        Names::Clusters => container.cluster,
+        _ => container.name,
+    };
+    Ok(containers.into_iter().filter(wanted).map(name).collect())
+}
+
+/// A shell that completes is no place to talk.
+struct Quiet;
+
+impl Reporter for Quiet {
+    fn report(&self, _: Event) {}
 }

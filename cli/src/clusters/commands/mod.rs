@@ -1,12 +1,25 @@
 //! What the commands of the tree do, a module per group.
 
+mod cluster;
 mod completion;
+mod config;
+mod create;
+mod debug;
+mod image;
+mod kubeconfig;
+mod listing;
+mod node;
+mod ports;
+mod registry;
+mod session;
+mod shapes;
 mod version;
 
 use anyhow::Result;
 use clap::Command;
+use provisioner::config::Wrong;
 
-use super::arguments::{DebugCommand, RegistryCommand, Tree, Version};
+use super::arguments::{DebugCommand, LoadBalancerCommand, Tree, Version};
 use super::log::Log;
 use crate::output::Streams;
 
@@ -44,25 +57,68 @@ pub(crate) fn run(tree: Tree, context: &Context<'_>, streams: &mut Streams) -> R
         Tree::CompleteNoDescriptions(words) => {
             completion::answer(&words.words, false, context, streams)
         }
-        Tree::Cluster { command: None } => Ok(help(&["cluster"])),
-        Tree::Node { command: None } => Ok(help(&["node"])),
-        Tree::Registry { command: None } => Ok(help(&["registry"])),
-        Tree::Image { command: None } => Ok(help(&["image"])),
-        Tree::Kubeconfig { command: None } => Ok(help(&["kubeconfig"])),
-        Tree::Config { command: None } => Ok(help(&["config"])),
-        Tree::Debug { command: None } => Ok(help(&["debug"])),
-        Tree::Debug {
-            command: Some(DebugCommand::Loadbalancer { command: None }),
-        } => Ok(help(&["debug", "loadbalancer"])),
+        Tree::Config { command } => match command {
+            None => Ok(help(&["config"])),
+            Some(command) => config::run(command, context, streams),
+        },
+        tree => wait_for(run_with_engine(tree, context, streams)),
+    }
+}
+
+/// Carries out a command that talks to a Docker Engine.
+async fn run_with_engine(tree: Tree, context: &Context<'_>, streams: &mut Streams) -> Result<Done> {
+    match tree {
+        Tree::Cluster {
+            command: Some(command),
+        } => cluster::run(command, context, streams).await,
+        Tree::Node {
+            command: Some(command),
+        } => node::run(command, context, streams).await,
         Tree::Registry {
-            command: Some(RegistryCommand::Start(selected) | RegistryCommand::Stop(selected)),
-        } if selected.names.is_empty() => Ok(help(&["registry"])),
-        _ => anyhow::bail!("this command is not built yet"),
+            command: Some(command),
+        } => registry::run(command, context, streams).await,
+        Tree::Image {
+            command: Some(command),
+        } => image::run(command, context, streams).await,
+        Tree::Kubeconfig {
+            command: Some(command),
+        } => kubeconfig::run(command, context, streams).await,
+        Tree::RuntimeInfo { document } => debug::runtime_info(document, context, streams).await,
+        Tree::Debug {
+            command: Some(DebugCommand::Loadbalancer { command }),
+        } => match command {
+            None => Ok(help(&["debug", "loadbalancer"])),
+            Some(LoadBalancerCommand::GetConfig { cluster, document }) => {
+                debug::balancer_config(&cluster, document, context, streams).await
+            }
+        },
+        group => Ok(group_help(&group)),
+    }
+}
+
+/// A group alone answers with its help.
+fn group_help(group: &Tree) -> Done {
+    match group {
+        Tree::Cluster { .. } => help(&["cluster"]),
+        Tree::Node { .. } => help(&["node"]),
+        Tree::Registry { .. } => help(&["registry"]),
+        Tree::Image { .. } => help(&["image"]),
+        Tree::Kubeconfig { .. } => help(&["kubeconfig"]),
+        Tree::Debug { .. } => help(&["debug"]),
+        _ => help(&[]),
     }
 }
 
 fn help(path: &[&str]) -> Done {
     Done::Help(path.iter().map(ToString::to_string).collect())
+}
+
+/// What is wrong with a value, and what would mend it.
+fn refused(flag: &str, text: &str, wrong: &Wrong) -> anyhow::Error {
+    match &wrong.mend {
+        Some(mend) => anyhow::anyhow!("failed to read {flag} '{text}': {}; {mend}", wrong.what),
+        None => anyhow::anyhow!("failed to read {flag} '{text}': {}", wrong.what),
+    }
 }
 
 /// Runs what waits for others; made only for the commands that need it.

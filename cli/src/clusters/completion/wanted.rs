@@ -179,23 +179,23 @@ fn of_argument(title: &str, argument: &Arg, prefix: &str, given: Vec<String>) ->
 
 /// Which things an argument names.
 fn names_of(title: &str, argument: &str) -> Option<Names> {
-    Some(match (title, argument) {
-        (
-            "cluster start" | "cluster stop" | "cluster restart" | "cluster delete"
-            | "cluster list" | "kubeconfig get" | "kubeconfig merge",
-            "names",
-        )
-        | ("cluster edit", "name")
-        | ("debug loadbalancer get-config", "cluster")
-        | ("node create" | "image import" | "registry create", "cluster") => Names::Clusters,
-        ("node start" | "node stop", "nodes") | ("node delete" | "node list", "names") => {
-            Names::Nodes
+    let names = match title {
+        "cluster start" | "cluster stop" | "cluster restart" | "cluster delete"
+        | "cluster list" | "kubeconfig get" | "kubeconfig merge" => ("names", Names::Clusters),
+        "cluster edit" => ("name", Names::Clusters),
+        "debug loadbalancer get-config" | "node create" | "image import" | "registry create" => {
+            ("cluster", Names::Clusters)
         }
-        ("node edit", "name") => Names::LoadBalancers,
-        ("registry delete" | "registry list" | "registry start" | "registry stop", "names")
-        | ("cluster create", "registry_use") => Names::Registries,
+        "node start" | "node stop" => ("nodes", Names::Nodes),
+        "node delete" | "node list" => ("names", Names::Nodes),
+        "node edit" => ("name", Names::LoadBalancers),
+        "registry delete" | "registry list" | "registry start" | "registry stop" => {
+            ("names", Names::Registries)
+        }
+        "cluster create" => ("registry_use", Names::Registries),
         _ => return None,
-    })
+    };
+    (names.0 == argument).then_some(names.1)
 }
 
 /// Words that an argument takes although it is declared as any text.

@@ -1,0 +1,174 @@
+//! Clusters and nodes as JSON, in the shape that scripts know from k3d.
+
+use provisioner::cluster::Role;
+use provisioner::names;
+use provisioner::observed::{Cluster, Container};
+use serde_json::{Map, Value, json};
+
+/// `whole`: with what is told only of clusters that were asked for by name.
+pub(crate) fn cluster(cluster: &Cluster, with_token: bool, whole: bool) -> Value {
+    let count = |role| cluster.with_role(role).count();
+    let nodes: Vec<Value> = cluster.nodes.iter().map(node).collect();
+    let mut shape = Map::new();
+    let mut put = |key: &str, value: Value| {
+        shape.insert(key.to_owned(), value);
+    };
+    put("name", json!(cluster.name));
+    put("network", network(cluster));
+    if with_token && let Some(token) = cluster.token() {
+        put("clusterToken", json!(token.expose()));
+    }
+    put("nodes", Value::Array(nodes));
+    put("InitNode", Value::Null);
+    if let Some(api) = cluster.api_server().and_then(api) {
+        put("kubeAPI", api);
+    }
+    if let (true, Some(balancer)) = (whole, cluster.balancer()) {
+        put("serverLoadBalancer", json!({"node": node(balancer)}));
+    }
+    if let Some(volume) = cluster.image_volume() {
+        put("imageVolume", json!(volume));
+        if whole {
+            put("volumes", json!([volume]));
+        }
+    }
+    put("serversRunning", json!(cluster.running(Role::Server)));
+    put("serversCount", json!(count(Role::Server)));
+    put("agentsRunning", json!(cluster.running(Role::Agent)));
+    put("agentsCount", json!(count(Role::Agent)));
+    if cluster.balancer().is_some() {
+        put("hasLoadbalancer", json!(true));
+    }
+    Value::Object(shape)
+}
+
+fn network(cluster: &Cluster) -> Value {
+    let range = cluster
+        .label(names::LABEL_NETWORK_RANGE)
+        .unwrap_or_default();
+    let is_managed = cluster.label(names::LABEL_STATIC_IP).is_some();
+    let mut network = json!({
+        "name": cluster.network(),
+        "id": "",
+        "ipam": {
+            "ipPrefix": if range == names::NO_RANGE { "" } else { range },
+            "Managed": is_managed,
+        },
+        "Members": Value::Null,
+    });
+    if cluster.network_is_external() {
+        network["isExternal"] = json!(true);
+    }
+    network
+}
+
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        // Helpers read back as having no role.
+        Role::None => "",
+        role => role.as_str(),
+    }
+}
+
+pub(crate) fn node(node: &Container) -> Value {
+    // The Engine's own words are the shortest way to most of this.
+    let told = serde_json::to_value(&node.inspected.0).unwrap_or_default();
+    let at = |path: &str| told.pointer(path).cloned().unwrap_or_default();
+    let policy = at("/HostConfig/RestartPolicy/Name");
+    let memory = at("/HostConfig/Memory").as_i64().unwrap_or_default();
+    let networks = node.networks();
+    let own = node.label(names::LABEL_NETWORK).unwrap_or_default();
+    let ip = networks.get(own).cloned().unwrap_or_default();
+    json!({
+        "name": node.name,
+        "role": role(node.role),
+        "image": at("/Image"),
+        "volumes": at("/HostConfig/Binds"),
+        "env": at("/Config/Env"),
+        "Cmd": at("/Config/Cmd"),
+        "portMappings": at("/HostConfig/PortBindings"),
+        "restart": matches!(policy.as_str(), Some("unless-stopped" | "always")),
+        "created": at("/Created"),
+        "runtimeLabels": node.labels(),
+        "Networks": networks.keys().collect::<Vec<_>>(),
+        "ExtraHosts": at("/HostConfig/ExtraHosts"),
+        "serverOpts": server(node),
+        "agentOpts": {},
+        "GPURequest": "",
+        "Memory": if memory > 0 { human_size(memory) } else { String::new() },
+        "State": {
+            "Running": node.is_running(),
+            "Status": node.status(),
+            "Started": at("/State/StartedAt"),
+        },
+        "IP": {
+            "IP": ip,
+            "Static": node.label(names::LABEL_STATIC_IP).is_some(),
+        },
+        "K3dEntrypoint": node.starts_by_entrypoint(),
+    })
+}
+
+fn server(node: &Container) -> Value {
+    let mut server = Map::new();
+    if node.role == Role::Server {
+        if node.label(names::LABEL_SERVER_INIT) == Some("true") {
+            server.insert("isInitializingServer".to_owned(), json!(true));
+        }
+        if let Some(api) = api(node) {
+            server.insert("kubeAPI".to_owned(), api);
+        }
+    }
+    Value::Object(server)
+}
+
+fn api(node: &Container) -> Option<Value> {
+    let port = node.label(names::LABEL_API_PORT)?;
+    let ip = node.label(names::LABEL_API_HOST_IP).unwrap_or_default();
+    let mut api = json!({
+        "Port": "6443",
+        "Binding": {"HostIp": ip, "HostPort": port},
+    });
+    if let Some(host) = node.label(names::LABEL_API_HOST) {
+        api["host"] = json!(host);
+    }
+    Some(api)
+}
+
+/// `1.074GB`, in powers of a thousand and four digits.
+fn human_size(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let decimals = match size {
+        size if size >= 1000.0 => 0,
+        size if size >= 100.0 => 1,
+        size if size >= 10.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{size:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{text}{}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_docker() {
+        assert_eq!(human_size(1_073_741_824), "1.074GB");
+        assert_eq!(human_size(1_610_612_736), "1.611GB");
+        assert_eq!(human_size(512), "512B");
+        assert_eq!(human_size(100_000_000), "100MB");
+    }
+}
