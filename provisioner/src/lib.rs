@@ -20,6 +20,7 @@ pub mod ops;
 pub mod payload;
 pub mod plan;
 pub mod random;
+pub mod registry_config;
 pub mod run;
 pub mod step;
 mod yaml_text;

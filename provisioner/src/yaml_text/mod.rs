@@ -12,6 +12,7 @@ mod node;
 mod patch;
 mod read;
 
+pub(crate) use emit::emit;
 pub(crate) use node::{Content, Node};
 pub(crate) use patch::rewrite;
 pub(crate) use read::{Fault, read};
