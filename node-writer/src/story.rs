@@ -20,19 +20,30 @@ pub(crate) enum Story {
     SameMeaning,
     /// One of the two is beyond reading, and so beyond masking.
     Unreadable,
+    /// One of the two has more values than anybody would read.
+    TooLarge,
 }
 
 /// Tells what turns `old` into `new`; `path` is what the labels of the diff name.
 pub(crate) fn tell(old: Option<&[u8]>, new: &[u8], path: &str) -> Story {
     let Some(old) = old else {
         return registries::preview(new)
-            .map_or(Story::Unreadable, |preview| Story::New { preview });
+            .map_or_else(|error| unshown(&error), |preview| Story::New { preview });
     };
     match registries::diff(old, new, path, path) {
         Ok(Some(diff)) => Story::Changed { diff },
         Ok(None) => Story::SameMeaning,
+        Err(error) if error.is_about_size() => Story::TooLarge,
         Err(_) => registries::diff_unreadable(new, path, path)
-            .map_or(Story::Unreadable, |diff| Story::Changed { diff }),
+            .map_or_else(|error| unshown(&error), |diff| Story::Changed { diff }),
+    }
+}
+
+fn unshown(error: &registries::ParseError) -> Story {
+    if error.is_about_size() {
+        Story::TooLarge
+    } else {
+        Story::Unreadable
     }
 }
 
@@ -53,6 +64,9 @@ impl Story {
                 .to_owned(),
             Self::Unreadable => "Comparing old and new configurations...\n\
                  A configuration is not readable as YAML and not shown\n"
+                .to_owned(),
+            Self::TooLarge => "Comparing old and new configurations...\n\
+                 A configuration is too large to show\n"
                 .to_owned(),
         }
     }
@@ -84,6 +98,10 @@ impl Story {
             Self::Unreadable => tracing::info!(
                 node.name = node, config.revision = %revision,
                 "A configuration is not readable as YAML and not shown"
+            ),
+            Self::TooLarge => tracing::info!(
+                node.name = node, config.revision = %revision,
+                "A configuration is too large to show"
             ),
         }
     }

@@ -57,6 +57,17 @@ impl ParseError {
     pub fn help(&self) -> &'static str {
         self.kind.help()
     }
+
+    /// Whether the document may be fine and there is only too much of it.
+    pub fn is_about_size(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::TooLarge
+                | ErrorKind::TooManyValues
+                | ErrorKind::TooDeep
+                | ErrorKind::ExcessiveAliasing
+        )
+    }
 }
 
 impl fmt::Display for ParseError {

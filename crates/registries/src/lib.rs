@@ -36,7 +36,7 @@ pub use document::{Auth, HostConfig, Mirror, Registries, Tls};
 pub use error::{ErrorKind, ParseError, Place, Shape};
 pub use explain::{Explanation, explain};
 pub use lint::{Finding, LintOptions, Severity, VersionRange, lint};
-pub use mask::{redact_key, redact_path, redact_rewrite, redact_url};
+pub use mask::{redact_key, redact_path, redact_rewrite, redact_unknown_key, redact_url};
 pub use node::{ContainerdConfig, Distribution, EmbeddedTls, NodeOptions};
 pub use nulls::{NullUnit, explicit_nulls};
 pub use parse::parse;

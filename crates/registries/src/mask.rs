@@ -52,7 +52,7 @@ pub fn redact_rewrite(text: &str) -> String {
 }
 
 /// The name of a key that nobody knows: shown when it is a word, masked when it may be a value that lost its place.
-pub(crate) fn redact_unknown_key(key: &str) -> String {
+pub fn redact_unknown_key(key: &str) -> String {
     let is_word = key.len() <= 40
         && !key.is_empty()
         && key

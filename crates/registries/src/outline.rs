@@ -37,6 +37,7 @@ pub(crate) fn lines(document: &[u8]) -> Result<Vec<Line>, ParseError> {
         path: Vec::new(),
         following: Vec::new(),
         values: 0,
+        aliases: false,
     };
     if let Some(root) = tree.root {
         match &tree.resolve(root).content {
@@ -130,6 +131,8 @@ struct Outline<'t> {
     path: Vec<String>,
     following: Vec<Id>,
     values: usize,
+    /// Whether any alias was followed.
+    aliases: bool,
 }
 
 impl<'t> Outline<'t> {
@@ -340,8 +343,12 @@ impl<'t> Outline<'t> {
         };
         let fault = |kind| Err(ParseError::at(kind, tree.node(id).place));
         self.values += 1;
-        if self.values > MAX_VALUES {
+        self.aliases |= target != id;
+        if self.values > MAX_VALUES && self.aliases {
             return fault(ErrorKind::ExcessiveAliasing);
+        }
+        if self.values > MAX_VALUES {
+            return fault(ErrorKind::TooManyValues);
         }
         if self.following.contains(&target) {
             return fault(ErrorKind::RecursiveAlias);

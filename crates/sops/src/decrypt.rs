@@ -23,7 +23,7 @@ pub(crate) fn decrypt(documents: &mut [Node], keys: &AgeKeys) -> Result<(), Sops
         cipher,
     };
     for document in documents {
-        walk.node(document, &mut Vec::new())?;
+        walk.node(document, &mut Way::default())?;
     }
     if walk.mac.matches(&expected) {
         Ok(())
@@ -57,6 +57,14 @@ pub(crate) fn is_sops_key(entry: &Entry) -> bool {
     entry.key == Key::Text("sops".to_owned())
 }
 
+/// The keys from the top to a value.
+#[derive(Default)]
+struct Way {
+    keys: Vec<String>,
+    /// How many of them the rule names: each is asked about once, not again for every value below it.
+    named: usize,
+}
+
 struct Walk<'a> {
     metadata: &'a Metadata,
     cipher: Cipher,
@@ -64,13 +72,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, node: &mut Node, path: &mut Vec<String>) -> Result<(), SopsError> {
+    fn node(&mut self, node: &mut Node, way: &mut Way) -> Result<(), SopsError> {
         match &mut node.value {
             Value::Null => Ok(()),
-            Value::HugeInt => Err(SopsError::UnsupportedNumber(place(path, node.line))),
+            Value::HugeInt => Err(SopsError::UnsupportedNumber(place(&way.keys, node.line))),
             Value::List(items) => {
                 for item in items.iter_mut() {
-                    self.node(item, path)?;
+                    self.node(item, way)?;
                 }
                 items.retain(|item| !matches!(item.value, Value::Comment));
                 Ok(())
@@ -78,28 +86,30 @@ impl Walk<'_> {
             Value::Map(entries) => {
                 for entry in entries {
                     if entry.key == Key::Other {
-                        return Err(SopsError::UnsupportedKey(place(path, entry.line)));
+                        return Err(SopsError::UnsupportedKey(place(&way.keys, entry.line)));
                     }
-                    path.push(entry.key.text().to_owned());
-                    self.node(&mut entry.value, path)?;
+                    let named = usize::from(self.metadata.rule.names(entry.key.text()));
+                    way.named += named;
+                    way.keys.push(entry.key.text().to_owned());
+                    self.node(&mut entry.value, way)?;
                     if matches!(entry.value.value, Value::Comment) {
-                        return Err(SopsError::MalformedValue(place(path, entry.line)));
+                        return Err(SopsError::MalformedValue(place(&way.keys, entry.line)));
                     }
-                    path.pop();
+                    way.keys.pop();
+                    way.named -= named;
                 }
                 Ok(())
             }
-            _ => self.leaf(node, path),
+            _ => self.leaf(node, way),
         }
     }
 
-    fn leaf(&mut self, node: &mut Node, path: &[String]) -> Result<(), SopsError> {
-        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        let encrypted = self.metadata.rule.encrypts(&keys);
+    fn leaf(&mut self, node: &mut Node, way: &Way) -> Result<(), SopsError> {
+        let encrypted = self.metadata.rule.encrypts(way.named > 0);
         if encrypted {
-            self.open(node, path)?;
+            self.open(node, &way.keys)?;
         } else if matches!(&node.value, Value::Text(text) if cipher::is_sealed(text)) {
-            return Err(SopsError::StillEncrypted(place(path, node.line)));
+            return Err(SopsError::StillEncrypted(place(&way.keys, node.line)));
         }
         if encrypted || !self.metadata.mac_only_encrypted {
             self.mac.add(&node.value);

@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::error::SopsError;
-use crate::tree::{Node, Value};
+use crate::tree::{Node, Value, show_key};
 
 const SERVICES: [(&str, &str); 6] = [
     ("pgp", "PGP"),
@@ -47,12 +47,23 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) fn encrypts(&self, path: &[&str]) -> bool {
+    /// Whether the rule names this key. One named key on the way to a value is enough.
+    pub(crate) fn names(&self, key: &str) -> bool {
         match self {
-            Self::UnencryptedSuffix(suffix) => !path.iter().any(|key| key.ends_with(suffix)),
-            Self::EncryptedSuffix(suffix) => path.iter().any(|key| key.ends_with(suffix)),
-            Self::UnencryptedRegex(regex) => !path.iter().any(|key| regex.is_match(key.as_bytes())),
-            Self::EncryptedRegex(regex) => path.iter().any(|key| regex.is_match(key.as_bytes())),
+            Self::UnencryptedSuffix(suffix) | Self::EncryptedSuffix(suffix) => {
+                key.ends_with(suffix)
+            }
+            Self::UnencryptedRegex(regex) | Self::EncryptedRegex(regex) => {
+                regex.is_match(key.as_bytes())
+            }
+        }
+    }
+
+    /// Whether a value is encrypted, `named` telling whether a key on the way to it is.
+    pub(crate) fn encrypts(&self, named: bool) -> bool {
+        match self {
+            Self::UnencryptedSuffix(_) | Self::UnencryptedRegex(_) => !named,
+            Self::EncryptedSuffix(_) | Self::EncryptedRegex(_) => named,
         }
     }
 }
@@ -187,7 +198,7 @@ fn group(node: &Node, field: &str) -> Result<Group, SopsError> {
             }
         } else if items.iter().any(|item| item.get("enc").is_some()) {
             let known = SERVICES.iter().find(|(key, _)| *key == name);
-            let shown = known.map_or_else(|| format!("{name:?}"), |(_, shown)| (*shown).to_owned());
+            let shown = known.map_or_else(|| show_key(name), |(_, shown)| (*shown).to_owned());
             group.services.push(shown);
         }
     }

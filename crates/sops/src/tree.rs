@@ -89,24 +89,39 @@ impl Node {
     }
 }
 
+/// Longer keys are cut, and deeper paths lose their middle.
+const SHOWN_CHARS: usize = 80;
+const SHOWN_KEYS: usize = 10;
+
 /// How a path is shown: dotted, keys that are not plain words quoted, credentials in keys left out.
 pub(crate) fn show_path<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
-    let shown: Vec<String> = keys.into_iter().map(show_key).collect();
+    let mut shown: Vec<String> = keys.into_iter().map(show_key).collect();
     if shown.is_empty() {
         return "the top of the document".to_owned();
+    }
+    if shown.len() > SHOWN_KEYS {
+        let middle = SHOWN_KEYS / 2..shown.len() - SHOWN_KEYS / 2;
+        shown.splice(middle, ["…".to_owned()]);
     }
     shown.join(".")
 }
 
-fn show_key(key: &str) -> String {
+pub(crate) fn show_key(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
     let host = key.rsplit('@').next().unwrap_or(key);
     let host = host.split(['?', '#']).next().unwrap_or(host);
-    let short: String = host.chars().take(80).collect();
+    let short: String = host.chars().take(SHOWN_CHARS).collect();
+    let end = if host.chars().nth(SHOWN_CHARS).is_some() {
+        "…"
+    } else {
+        ""
+    };
     if !short.is_empty() && short.chars().all(plain) {
-        return short;
+        return format!("{short}{end}");
     }
-    format!("{short:?}")
+    // What is escaped takes up to ten characters for one.
+    let quoted: String = format!("{short:?}").chars().take(2 * SHOWN_CHARS).collect();
+    format!("{quoted}{end}")
 }
 
 #[cfg(test)]
@@ -122,6 +137,9 @@ mod tests {
         let shown = show_path(["https://user:hunter2@host/?token=hunter2#hunter2"]);
         assert_eq!(shown, "\"host/\"");
         assert!(show_path([&*"x".repeat(1000), "\n"]).len() < 100);
+        assert!(show_path([&*"\u{1}".repeat(1000)]).len() < 200);
+        let deep = ["mirrors"; 100];
+        assert_eq!(show_path(deep).matches("mirrors").count(), 10);
         assert_eq!(show_path([]), "the top of the document");
     }
 }

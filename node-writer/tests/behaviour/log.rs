@@ -82,6 +82,22 @@ fn an_old_file_that_nobody_can_read_is_replaced_and_not_shown() {
 }
 
 #[test]
+fn a_file_of_too_many_values_is_written_and_not_shown() {
+    let node = Node::with(OLD);
+    let many = format!("mirrors: {{a: {{endpoint: [{}]}}}}\n", "b,".repeat(120_000));
+    node.set_source("registries.yaml", &many);
+    let result = node.once();
+    let log = stderr(&result);
+    assert!(
+        result.status.success()
+            && log.contains("too large to show")
+            && !log.contains("not readable"),
+        "{log}"
+    );
+    assert_eq!(node.read(), many);
+}
+
+#[test]
 fn in_json_each_line_is_an_object_and_the_diff_is_one_field() {
     let node = Node::with(OLD);
     let arguments = [

@@ -291,6 +291,26 @@ fn every_document_of_a_stream_is_verified() {
 }
 
 #[test]
+fn a_long_key_is_asked_about_once_and_not_for_every_value_below_it() {
+    let selected = String::from_utf8(fixture("encrypted_regex").encrypted).unwrap();
+    let selected = selected.replace("encrypted_regex: ^", "encrypted_regex: ");
+    // Asked again for every value, the pattern would look through 75 GB.
+    let (key, values) = ("k".repeat(500_000), "0,".repeat(150_000));
+    let long = format!("? {key}\n: [{values}]\n{selected}");
+    let started = std::time::Instant::now();
+    assert_eq!(refusal(&long, Format::Yaml), SopsError::MacMismatch);
+    assert!(started.elapsed() < std::time::Duration::from_secs(15));
+}
+
+#[test]
+fn names_of_unknown_services_are_cut_and_lose_credentials() {
+    let long = format!("    user:hunter2@{}:\n", "x".repeat(1000));
+    let error = refusal(&partial().replace("    age:\n", &long), Format::Yaml);
+    assert_eq!(error.reason(), "UnknownKeyService");
+    assert!(error.to_string().len() < 400, "{error}");
+}
+
+#[test]
 fn bombs_and_oversized_documents_end_in_an_error_soon() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
