@@ -43,6 +43,16 @@ pub enum Step {
         container: String,
         files: Vec<NodeFile>,
     },
+    /// Written into a node that runs, each by renaming: whoever reads one sees the old or the new.
+    ReplaceFiles {
+        container: String,
+        files: Vec<NodeFile>,
+    },
+    /// With all that is below.
+    RemoveFiles {
+        container: String,
+        paths: Vec<String>,
+    },
     /// The scripts that run before k3s. They depend on the network and are written before every start by us.
     WriteEntrypoint {
         container: String,
@@ -235,6 +245,13 @@ impl Step {
             Self::WriteFiles { container, files } => {
                 let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
                 format!("write {} in {container}", paths.join(", "))
+            }
+            Self::ReplaceFiles { container, files } => {
+                let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+                format!("replace {} in {container}", paths.join(", "))
+            }
+            Self::RemoveFiles { container, paths } => {
+                format!("remove {} in {container}", paths.join(", "))
             }
             Self::WriteEntrypoint { container, .. } => {
                 format!("write the entrypoint scripts of {container}")

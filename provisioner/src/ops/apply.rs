@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{Error, Plan, Provisioner};
 use crate::cluster::ClusterSpec;
+use crate::names;
 use crate::observed::Cluster;
-use crate::plan::{self, Application, ClusterRegistries, Found};
+use crate::plan::{self, Application, Found};
 use crate::random;
 
 /// What an application will do. Without a cluster everything is made.
@@ -37,7 +38,7 @@ impl Provisioner {
         let lock = self.lock("cluster", &spec.name)?;
         adopt(spec, &cluster);
         let containers = self.containers().await?;
-        let mut registries = self.cluster_registries(spec, &containers).await?;
+        let mut registries = self.cluster_registries(spec, &containers)?;
         let network = cluster.network();
         registries.missing = registries
             .used
@@ -48,7 +49,7 @@ impl Provisioner {
             })
             .cloned()
             .collect();
-        let found = self.found(&cluster, &registries).await?;
+        let found = self.found(&cluster).await?;
         let suffix = random::letters(5);
         let Application {
             steps,
@@ -69,17 +70,14 @@ impl Provisioner {
         })
     }
 
-    async fn found(
-        &self,
-        cluster: &Cluster,
-        registries: &ClusterRegistries,
-    ) -> Result<Found, Error> {
+    async fn found(&self, cluster: &Cluster) -> Result<Found, Error> {
         let mut files = BTreeMap::new();
         for node in cluster.nodes.iter().filter(|node| node.role.runs_k3s()) {
             let mut of_node = BTreeMap::new();
-            for file in &registries.files {
-                let content = self.engine.get_file(&node.name, &file.path).await?;
-                of_node.extend(content.map(|content| (file.path.clone(), content.to_vec())));
+            let ours = [names::REGISTRIES_PATH, names::REGISTRY_HOSTING_PATH];
+            for path in ours {
+                let content = self.engine.get_file(&node.name, path).await?;
+                of_node.extend(content.map(|content| (path.to_owned(), content.to_vec())));
             }
             files.insert(node.name.clone(), of_node);
         }
@@ -124,13 +122,13 @@ fn adopt(spec: &mut ClusterSpec, cluster: &Cluster) {
     spec.network.name = cluster.network();
     if let Some(server) = cluster.api_server() {
         let label = |key: &str| server.label(key).map(str::to_owned);
-        if let Some(host) = label(crate::names::LABEL_API_HOST) {
+        if let Some(host) = label(names::LABEL_API_HOST) {
             spec.api.host = host;
         }
-        if let Some(ip) = label(crate::names::LABEL_API_HOST_IP).and_then(|ip| ip.parse().ok()) {
+        if let Some(ip) = label(names::LABEL_API_HOST_IP).and_then(|ip| ip.parse().ok()) {
             spec.api.host_ip = ip;
         }
-        if let Some(port) = label(crate::names::LABEL_API_PORT).and_then(|port| port.parse().ok()) {
+        if let Some(port) = label(names::LABEL_API_PORT).and_then(|port| port.parse().ok()) {
             spec.api.port = port;
         }
     }

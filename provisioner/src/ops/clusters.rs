@@ -32,7 +32,7 @@ impl Provisioner {
             spec.token = random::letters(20).into();
         }
         self.name_host(spec);
-        let registries = self.cluster_registries(spec, &containers).await?;
+        let registries = self.cluster_registries(spec, &containers)?;
         let steps = plan::create(spec, &registries, &self.around);
         self.check_names(&steps).await?;
         self.check_ports(&steps, &containers)?;

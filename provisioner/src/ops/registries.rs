@@ -1,10 +1,13 @@
 //! Registries: create, delete, and what they mean for clusters.
 
+use registries::{Finding, LintOptions};
+
 use super::{Error, Plan, Provisioner, known};
-use crate::cluster::{ClusterSpec, RegistrySpec, Role};
+use crate::cluster::{ClusterSpec, NodeFile, RegistrySpec, Role};
 use crate::names;
 use crate::observed::Container;
 use crate::plan::{self, ClusterRegistries, Refusal};
+use crate::registry_config::{NodeRegistry, advertised_host, generate, hosting_manifest};
 
 impl Provisioner {
     pub async fn plan_create_registry(&self, registry: &RegistrySpec) -> Result<Plan, Error> {
@@ -31,6 +34,7 @@ impl Provisioner {
 
     pub async fn plan_delete_registries(&self, names: &[String]) -> Result<Plan, Error> {
         let registries = self.registries().await?;
+        let registries: Vec<&Container> = registries.iter().collect();
         let mut steps = Vec::new();
         for name in names {
             steps.extend(plan::remove_registry(find(&registries, name)?));
@@ -38,40 +42,136 @@ impl Provisioner {
         Ok(Plan::new(steps))
     }
 
-    pub(super) async fn cluster_registries(
+    /// What registries mean for the nodes of a cluster. A registry that is to be made and is there already is used.
+    pub(super) fn cluster_registries(
         &self,
-        spec: &ClusterSpec,
+        spec: &mut ClusterSpec,
         containers: &[Container],
     ) -> Result<ClusterRegistries, Error> {
-        let registries: Vec<Container> = containers
+        let registries: Vec<&Container> = containers
             .iter()
             .filter(|container| container.role == Role::Registry)
-            .cloned()
             .collect();
+        let is_there = |spec: &RegistrySpec| registries.iter().any(|it| it.name == spec.name);
+        let mut known_to_nodes = Vec::new();
         let mut used = Vec::new();
+        let mut hosts = Vec::new();
         for name in &spec.registries.using {
-            used.push(find(&registries, name)?.name.clone());
+            let registry = find(&registries, name)?;
+            if used.contains(&registry.name) {
+                continue;
+            }
+            known_to_nodes.push(node_registry(registry)?);
+            hosts.push(registry_host(registry));
+            used.push(registry.name.clone());
+        }
+        if let Some(create) = &spec.registries.create {
+            if !used.contains(&create.name) {
+                known_to_nodes.push(NodeRegistry::of_spec(create));
+                hosts.push(advertised_host(&create.host, &create.host_ip.to_string()));
+            }
+            let belongs = registries
+                .iter()
+                .any(|it| it.name == create.name && it.cluster == spec.name);
+            if used.contains(&create.name) || (is_there(create) && belongs) {
+                if !used.contains(&create.name) {
+                    used.push(create.name.clone());
+                }
+                spec.registries.create = None;
+            }
+        }
+        let mut files = Vec::new();
+        let document = spec
+            .registries
+            .config
+            .as_ref()
+            .map(|document| document.0.as_str());
+        let origin = "registries.config";
+        let generated = generate(&known_to_nodes, document, &LintOptions::default(), origin);
+        let generated = generated.map_err(|error| Error::Other(error.to_string()))?;
+        if let Some(generated) = generated {
+            for finding in &generated.findings {
+                self.reporter.warn(finding_line(finding));
+            }
+            files.push(node_file(names::REGISTRIES_PATH, generated.text));
+        }
+        if let (Some(first), Some(host)) = (known_to_nodes.first(), hosts.first()) {
+            if known_to_nodes.len() > 1 {
+                let text = format!(
+                    "tools in the cluster are told about one registry only: {}",
+                    first.name
+                );
+                self.reporter.warn(text);
+            }
+            files.push(node_file(
+                names::REGISTRY_HOSTING_PATH,
+                hosting_manifest(first, host),
+            ));
         }
         Ok(ClusterRegistries {
             used,
-            ..ClusterRegistries::default()
+            missing: Vec::new(),
+            is_published: !known_to_nodes.is_empty(),
+            files,
         })
     }
 }
 
+fn node_registry(registry: &Container) -> Result<NodeRegistry, Error> {
+    NodeRegistry::of_container(registry).ok_or_else(|| {
+        let name = &registry.name;
+        Error::Other(format!(
+            "registry '{name}' cannot be used: exactly one of its ports must be published; create it with --port"
+        ))
+    })
+}
+
+fn registry_host(registry: &Container) -> String {
+    let label = |key: &str| registry.label(key).unwrap_or_default();
+    advertised_host(
+        label(names::LABEL_REGISTRY_HOST),
+        label(names::LABEL_REGISTRY_HOST_IP),
+    )
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let line = finding
+        .line
+        .map_or_else(String::new, |line| format!("line {line}, "));
+    let Finding {
+        code,
+        path,
+        message,
+        help,
+        ..
+    } = finding;
+    format!("registries.config: {line}{path}: {message}; {help} [{code}]")
+}
+
+fn node_file(path: &str, text: String) -> NodeFile {
+    NodeFile {
+        path: path.to_owned(),
+        mode: 0o644,
+        content: text.into_bytes(),
+    }
+}
+
 /// By the exact name before the shortened one.
-fn find<'a>(registries: &'a [Container], name: &str) -> Result<&'a Container, Refusal> {
+fn find<'a>(registries: &[&'a Container], name: &str) -> Result<&'a Container, Refusal> {
     let exact = registries.iter().find(|registry| registry.name == name);
     let meant = || {
         registries
             .iter()
             .find(|registry| names::is_meant(name, &registry.name))
     };
-    exact.or_else(meant).ok_or_else(|| Refusal::NoSuchRegistry {
-        name: name.to_owned(),
-        known: known(
-            "registries",
-            registries.iter().map(|registry| registry.name.as_str()),
-        ),
-    })
+    exact
+        .or_else(meant)
+        .copied()
+        .ok_or_else(|| Refusal::NoSuchRegistry {
+            name: name.to_owned(),
+            known: known(
+                "registries",
+                registries.iter().map(|registry| registry.name.as_str()),
+            ),
+        })
 }

@@ -7,11 +7,12 @@ use super::create::{
 };
 use super::{ClusterRegistries, PortChange, Refusal, Surroundings, change_ports, start, together};
 use crate::balancer::config::Config;
-use crate::cluster::{ClusterSpec, ContainerPort, NodeFile, NodeSpec, PortMap, Role, Wait};
+use crate::cluster::{ClusterSpec, ContainerPort, NodeSpec, PortMap, Role, Wait};
 use crate::container;
 use crate::names;
 use crate::observed::{Cluster, Container};
-use crate::step::Step;
+use crate::registry_config::{Change, NodeState, Way, change, node_options, rendered};
+use crate::step::{Ready, Step};
 
 /// What is there besides the containers themselves.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +49,9 @@ pub fn apply(
         .api_server()
         .map(|server| server.name.clone())
         .unwrap_or_default();
-    start_stopped(spec, cluster, &mut result);
     connect(cluster, registries, &mut result);
-    write_files(spec, found, registries, &mut result);
+    write_files(spec, cluster, found, registries, &mut result)?;
+    start_stopped(spec, cluster, &mut result);
     add(spec, cluster, registries, around, &mut result)?;
     label(spec, cluster, found, &server, &mut result);
     publish(spec, cluster, found, suffix, &mut result)?;
@@ -97,37 +98,112 @@ fn connect(cluster: &Cluster, registries: &ClusterRegistries, result: &mut Appli
     }
 }
 
-/// Files of nodes that are there and have others.
+/// Files of nodes that are there and have others. What k3s reads at its start only is read by starting it again, one
+/// node after the other.
 fn write_files(
     spec: &ClusterSpec,
+    cluster: &Cluster,
     found: &Found,
     registries: &ClusterRegistries,
     result: &mut Application,
-) {
-    let mut steps = Vec::new();
+) -> Result<(), Refusal> {
+    let server = cluster
+        .api_server()
+        .map(Container::command)
+        .unwrap_or_default();
+    let mut shown = false;
     for node in spec.nodes.iter().filter(|node| node.role.runs_k3s()) {
-        let Some(there) = found.files.get(&node.name) else {
+        let (Some(there), Some(files)) = (find(cluster, &node.name), found.files.get(&node.name))
+        else {
             continue;
         };
-        let other: Vec<NodeFile> = registries
+        let change = registries_change(there, &server, files, registries)?;
+        let mut write = change.write;
+        let hosting = registries
             .files
             .iter()
-            .filter(|file| there.get(&file.path) != Some(&file.content))
-            .cloned()
-            .collect();
-        for file in &other {
+            .filter(|file| file.path != names::REGISTRIES_PATH);
+        write.extend(
+            hosting
+                .filter(|file| files.get(&file.path) != Some(&file.content))
+                .cloned(),
+        );
+        if write.is_empty() && change.remove.is_empty() {
+            continue;
+        }
+        let how = match &change.way {
+            Way::Restart(reasons) => format!("restarts: {}", reasons.join("; ")),
+            Way::Nothing | Way::Hot => "without a restart".to_owned(),
+        };
+        result
+            .differences
+            .push(format!("~ registries of {} ({how})", node.name));
+        if let (false, Some(diff)) = (shown, &change.diff) {
+            shown = true;
             result
                 .differences
-                .push(format!("~ {} in {}", file.path, node.name));
+                .extend(diff.lines().map(|line| format!("    {line}")));
         }
-        if !other.is_empty() {
-            steps.push(Step::WriteFiles {
-                container: node.name.clone(),
-                files: other,
+        let container = node.name.clone();
+        if there.is_running() {
+            result.steps.push(Step::ReplaceFiles {
+                container: container.clone(),
+                files: write,
+            });
+        } else {
+            result.steps.push(Step::WriteFiles {
+                container: container.clone(),
+                files: write,
+            });
+        }
+        if there.is_running() && !change.remove.is_empty() {
+            result.steps.push(Step::RemoveFiles {
+                container: container.clone(),
+                paths: change.remove,
+            });
+        }
+        if let (Way::Restart(_), true) = (change.way, there.is_running()) {
+            result.steps.push(Step::Stop {
+                container: container.clone(),
+            });
+            result.steps.push(Step::Start {
+                container,
+                until: Ready::of_role(node.role),
             });
         }
     }
-    together(&mut result.steps, steps);
+    Ok(())
+}
+
+fn registries_change(
+    node: &Container,
+    server: &[String],
+    files: &BTreeMap<String, Vec<u8>>,
+    registries: &ClusterRegistries,
+) -> Result<Change, Refusal> {
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let old = files.get(names::REGISTRIES_PATH).map(text);
+    let wanted = registries
+        .files
+        .iter()
+        .find(|file| file.path == names::REGISTRIES_PATH);
+    // Nodes without a document stay without one; where there was one, nothing is left of it.
+    let wanted = match (&old, wanted) {
+        (_, Some(file)) => text(&file.content),
+        (Some(_), None) => "mirrors: {}\n".to_owned(),
+        (None, None) => String::new(),
+    };
+    let options = node_options(&node.command(), server);
+    let certs_d = rendered(old.as_deref().unwrap_or_default(), &options);
+    let state = NodeState {
+        registries_yaml: old.as_deref().or(Some("").filter(|_| wanted.is_empty())),
+        certs_d: &certs_d,
+        containerd_config: None,
+    };
+    change(state, &wanted, &options).map_err(|error| Refusal::Registries {
+        node: node.name.clone(),
+        why: error.to_string(),
+    })
 }
 
 /// Nodes that are missing, made as at the creation of the cluster.

@@ -28,6 +28,8 @@ pub enum Refusal {
     NoLoadBalancer { cluster: String },
     #[error("port {port} is not published; `cluster list -o json` shows what is")]
     NoSuchPort { port: String },
+    #[error("failed to change the registries of {node}: {why}")]
+    Registries { node: String, why: String },
     #[error("a node that joins a cluster elsewhere needs its token; give it with --token")]
     NoToken,
     #[error("a {role} cannot join a cluster elsewhere; use --role agent or --role server")]

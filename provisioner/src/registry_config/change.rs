@@ -104,6 +104,15 @@ pub fn change(state: NodeState<'_>, wanted: &str, options: &NodeOptions) -> Resu
     Ok(change)
 }
 
+/// What k3s made of this document at its start, as texts by path below certs.d. Nothing of one that it cannot read.
+pub fn rendered(registries_yaml: &str, options: &NodeOptions) -> BTreeMap<String, String> {
+    let Ok(document) = parse(registries_yaml.as_bytes()) else {
+        return BTreeMap::new();
+    };
+    let nothing = BTreeMap::new();
+    after_start(&certs_d(&document, options), &nothing, options.distribution)
+}
+
 /// What of k3s's command lines decides how a node reads its registries.yaml.
 pub fn node_options(node: &[String], server: &[String]) -> NodeOptions {
     let embedded = is_on(server, "--embedded-registry");

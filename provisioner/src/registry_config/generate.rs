@@ -8,6 +8,7 @@ use registries::{Finding, LintOptions, Mirror, Registries, lint, parse};
 use super::error::{Error, Result};
 use crate::cluster::RegistrySpec;
 use crate::names;
+use crate::observed::Container;
 use crate::yaml_text::{Content, Fault, Node, emit, read, rewrite};
 
 /// A registry that nodes reach by the name of its container.
@@ -37,6 +38,28 @@ impl NodeRegistry {
             host_port: spec.port,
             caches: remote.and_then(|url| mirror_of_remote(url)),
         }
+    }
+
+    /// A registry that is there; `None` unless exactly one of its ports is published.
+    pub fn of_container(registry: &Container) -> Option<Self> {
+        let ports = registry.ports();
+        let mut ports = ports.iter();
+        let (Some((port, bindings)), None) = (ports.next(), ports.next()) else {
+            return None;
+        };
+        let asked = bindings
+            .first()
+            .and_then(|binding| binding.port.parse().ok());
+        let labelled = registry.label(names::LABEL_REGISTRY_PORT_EXTERNAL);
+        Some(Self {
+            name: registry.name.clone(),
+            port: port.port,
+            host_port: asked
+                .or_else(|| registry.given_port(*port))
+                .or_else(|| labelled?.parse().ok()),
+            // Only its own environment says so, which users may have changed since.
+            caches: None,
+        })
     }
 
     fn endpoint(&self) -> String {

@@ -15,7 +15,7 @@ mod generate;
 mod hosting;
 
 pub use change::{
-    CERTS_D_PATH, CONTAINERD_CONFIG_PATH, Change, NodeState, Way, change, node_options,
+    CERTS_D_PATH, CONTAINERD_CONFIG_PATH, Change, NodeState, Way, change, node_options, rendered,
 };
 pub use error::{Error, Result};
 pub use generate::{Generated, NodeRegistry, generate, mirror_of_remote};

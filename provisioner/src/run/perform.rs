@@ -33,6 +33,12 @@ impl Runner<'_> {
                 return self.disconnect(container, network).await;
             }
             Step::WriteFiles { container, files } => self.write(container, files).await?,
+            Step::ReplaceFiles { container, files } => self.replace(container, files).await?,
+            Step::RemoveFiles { container, paths } => {
+                let mut words = vec!["rm", "-rf", "--"];
+                words.extend(paths.iter().map(String::as_str));
+                self.must_run(container, &words).await?;
+            }
             Step::WriteEntrypoint { container, aliases } => {
                 self.write_entrypoint(container, aliases).await?;
             }
@@ -267,6 +273,37 @@ impl Runner<'_> {
             })
             .collect();
         Ok(self.engine.put_files(container, &files).await?)
+    }
+
+    async fn replace(&self, container: &str, files: &[NodeFile]) -> Result<(), Failure> {
+        let beside = |path: &str| format!("{path}.new");
+        let new: Vec<NodeFile> = files
+            .iter()
+            .map(|file| NodeFile {
+                path: beside(&file.path),
+                ..file.clone()
+            })
+            .collect();
+        self.write(container, &new).await?;
+        for file in files {
+            let new = beside(&file.path);
+            self.must_run(container, &["mv", "-f", "--", &new, &file.path])
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn must_run(&self, container: &str, words: &[&str]) -> Result<(), Failure> {
+        let command = docker::Command::new(words.iter().copied());
+        let output = self.engine.exec(container, &command, None).await?;
+        if output.is_success() {
+            return Ok(());
+        }
+        let program = words.first().copied().unwrap_or_default();
+        Err(Failure::Other(format!(
+            "failed to run {program} in {container}: {}",
+            output.stderr_text().trim_end()
+        )))
     }
 
     async fn write_entrypoint(

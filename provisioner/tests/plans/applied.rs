@@ -161,3 +161,47 @@ fn nodes_that_do_not_run_are_started() {
     assert_eq!(result.differences.len(), 3, "{:?}", result.differences);
     same("plans/apply-stopped.txt", &listing(&result.steps));
 }
+
+#[test]
+fn registries_change_without_a_restart_unless_credentials_do() {
+    let spec = demo(1, 1);
+    let file = |text: &str| NodeFile {
+        path: provisioner::names::REGISTRIES_PATH.to_owned(),
+        mode: 0o644,
+        content: text.as_bytes().to_vec(),
+    };
+    let mirror = "mirrors:\n  docker.io:\n    endpoint:\n    - http://reg:5000\n";
+    let login = "configs:\n  reg:5000:\n    auth:\n      username: u\n      password: hunter2\n";
+    let there = BTreeMap::from([(file("").path, mirror.as_bytes().to_vec())]);
+    let nodes = ["k3d-demo-server-0", "k3d-demo-agent-0"];
+    let found = Found {
+        files: nodes.map(|name| (name.to_owned(), there.clone())).into(),
+        ..found(&spec)
+    };
+    let apply = |text: &str| {
+        let registries = ClusterRegistries {
+            files: vec![file(text)],
+            ..Default::default()
+        };
+        let cluster = made(&spec, true);
+        plan::apply(&spec, &cluster, &found, &registries, &around(), "abcde").unwrap()
+    };
+    assert!(apply(mirror).steps.is_empty());
+
+    let hot = apply(&mirror.replace("reg:5000", "other:5000"));
+    assert!(
+        hot.differences[0].contains("without a restart"),
+        "{:?}",
+        hot.differences
+    );
+    same("plans/apply-mirror.txt", &listing(&hot.steps));
+
+    let restarts = apply(&format!("{mirror}{login}"));
+    assert!(
+        restarts.differences[0].contains("restarts: "),
+        "{:?}",
+        restarts.differences
+    );
+    assert!(!format!("{restarts:?}").contains("hunter2"), "{restarts:?}");
+    same("plans/apply-login.txt", &listing(&restarts.steps));
+}
