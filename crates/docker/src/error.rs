@@ -89,13 +89,20 @@ pub enum Cause {
 impl Error {
     /// Something like this does not exist.
     pub fn is_not_found(&self) -> bool {
-        let words = ["no such image", "manifest unknown"];
-        self.status() == Some(404) || words.iter().any(|words| self.says(words))
+        self.status() == Some(404)
+            || self.says_any(&["no such image", "manifest unknown", "image not known"])
     }
 
     /// The name is taken, or the state of the object forbids it.
     pub fn is_conflict(&self) -> bool {
+        // Podman has no status for it.
         self.status() == Some(409)
+            || self.says_any(&["is already in use by", "container state improper"])
+    }
+
+    /// A network has containers that are connected.
+    pub fn is_in_use(&self) -> bool {
+        self.says_any(&["active endpoints", "network is being used"])
     }
 
     /// No Engine answers.
@@ -112,6 +119,10 @@ impl Error {
             Cause::Refused { message, .. } | Cause::GaveUp { message } => contains(message, words),
             _ => false,
         }
+    }
+
+    fn says_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|words| self.says(words))
     }
 
     /// The HTTP status of a refusal.
@@ -227,13 +238,17 @@ fn way_in(endpoint: &str, source: &(dyn StdError + Send + Sync + 'static)) -> &'
 
 /// What helps against a refusal, where the Engine does not say it itself.
 fn way_out(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 11] = [
+    const KNOWN: [(&str, &str); 12] = [
         (
             "no space left on device",
             " (the disk of the Docker host is full: `docker system df` shows by what, `docker system prune` frees it)",
         ),
         (
             "no such image",
+            " (pull or build it first, or check how its name is written)",
+        ),
+        (
+            "image not known",
             " (pull or build it first, or check how its name is written)",
         ),
         (

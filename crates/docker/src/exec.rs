@@ -188,7 +188,11 @@ impl Collected {
         mut output: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
     ) -> Result<(), bollard::errors::Error> {
         while let Some(piece) = output.next().await {
-            match piece? {
+            let piece = match piece {
+                Err(error) if is_hang_up(&error) => return Ok(()),
+                piece => piece?,
+            };
+            match piece {
                 LogOutput::StdErr { message } => self.stderr.push(&message),
                 other => self.stdout.push(&other.into_bytes()),
             }
@@ -204,6 +208,11 @@ impl Collected {
             stderr: self.stderr.kept.into(),
         }
     }
+}
+
+/// Podman hangs up when a command ends before its input does. How it ended is asked for after that.
+fn is_hang_up(error: &bollard::errors::Error) -> bool {
+    matches!(error, bollard::errors::Error::IOError { err } if err.kind() == io::ErrorKind::ConnectionReset)
 }
 
 /// The end of a stream.

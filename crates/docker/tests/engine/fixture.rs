@@ -11,21 +11,44 @@ use futures::{StreamExt as _, stream};
 
 pub(crate) const IMAGE: &str = "berth-docker-test:1";
 
-const HELP: &str = "no Docker Engine answers: run tests/env/up and source ~/.cache/berth/env, or leave these tests \
-                    out with BERTH_SKIP=docker";
-
 /// Connects to the Engine of the environment.
 pub(crate) async fn engine() -> Engine {
-    let endpoint = Endpoint::resolve(&Environment::of_process()).unwrap();
-    match Engine::connect(endpoint).await {
-        Ok(engine) => engine,
-        Err(error) => panic!("{HELP}: {error}"),
-    }
+    connect(&Environment::of_process(), "docker").await
 }
 
 /// Connects, with the image at hand.
 pub(crate) async fn engine_with_image() -> Engine {
-    let engine = engine().await;
+    with_image(engine().await).await
+}
+
+/// Connects to the Podman of the environment, with the image at hand.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where Podman is stands in the environment only"
+)]
+pub(crate) async fn podman_with_image() -> Engine {
+    let environment = Environment {
+        docker_host: Some(
+            std::env::var("BERTH_PODMAN_HOST")
+                .unwrap_or_else(|_| "unix:///run/podman/podman.sock".into()),
+        ),
+        ..Environment::default()
+    };
+    with_image(connect(&environment, "podman").await).await
+}
+
+async fn connect(environment: &Environment, component: &str) -> Engine {
+    let endpoint = Endpoint::resolve(environment).unwrap();
+    match Engine::connect(endpoint).await {
+        Ok(engine) => engine,
+        Err(error) => panic!(
+            "{component} does not answer: run tests/env/up and source ~/.cache/berth/env, or leave these tests out \
+             with BERTH_SKIP={component}: {error}"
+        ),
+    }
+}
+
+async fn with_image(engine: Engine) -> Engine {
     if engine.image(IMAGE).await.unwrap().is_none() {
         let archive = image_archive(IMAGE, &[busybox_layer()]);
         engine.load(stream_of(archive)).await.unwrap();
@@ -66,13 +89,18 @@ pub(crate) fn shell(script: &str, label: &str) -> ContainerCreateBody {
 /// A container that is removed when the test ends, however it ends.
 pub(crate) struct Container {
     pub(crate) name: String,
+    /// Where `docker` finds it, when that is not where the environment says.
+    socket: Option<String>,
 }
 
 impl Container {
     pub(crate) async fn create(engine: &Engine, body: ContainerCreateBody) -> Self {
         let name = unique("container");
         engine.create(&name, body).await.unwrap();
-        Self { name }
+        Self {
+            name,
+            socket: Some(engine.endpoint().to_string()).filter(|host| host.starts_with("unix://")),
+        }
     }
 
     pub(crate) async fn start(engine: &Engine, script: &str) -> Self {
@@ -84,7 +112,13 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        run("docker", &["rm", "--force", "--volumes", &self.name]);
+        let socket: Vec<_> = self
+            .socket
+            .iter()
+            .flat_map(|socket| ["--host", socket])
+            .collect();
+        let remove = ["rm", "--force", "--volumes", &self.name];
+        run("docker", &[&socket[..], &remove].concat());
     }
 }
 

@@ -12,5 +12,6 @@ mod containers;
 mod fixture;
 mod images;
 mod networks;
+mod podman;
 mod registry;
 mod saved;
