@@ -1,5 +1,7 @@
 //! The way into a cluster: its kubeconfig, read from a server and put into the user's files.
 
+use std::time::{Duration, Instant};
+
 use docker::Engine;
 
 use super::{Failure, Runner};
@@ -7,6 +9,10 @@ use crate::kubeconfig::{ClusterKubeconfig, MergeOptions};
 use crate::names;
 use crate::observed::Container;
 use crate::step::Effect;
+
+/// A server that has not written it by then has other troubles.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The kubeconfig of a cluster, as it works from outside. The server need not run.
 pub async fn access(
@@ -58,6 +64,7 @@ impl Runner<'_> {
     }
 
     async fn merge(&self, cluster: &str, server: &str, switch: bool) -> Result<(), Failure> {
+        self.wait_for_kubeconfig(server).await?;
         let kubeconfig = access(self.engine, cluster, server).await?;
         let store = self.settings.kubeconfigs.clone();
         let options = MergeOptions {
@@ -71,6 +78,30 @@ impl Runner<'_> {
             Ok(Err(error)) => Err(Failure::Other(error.to_string())),
             Err(error) => Err(Failure::Other(error.to_string())),
         }
+    }
+
+    /// k3s writes it early; whoever did not wait for the cluster waits for this at least.
+    async fn wait_for_kubeconfig(&self, server: &str) -> Result<(), Failure> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if self
+                .engine
+                .get_file(server, names::KUBECONFIG_PATH)
+                .await?
+                .is_some()
+            {
+                return Ok(());
+            }
+            let container = Container::of(self.engine.inspect(server).await?);
+            if !container.is_some_and(|container| container.is_running()) {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.halt.cancelled() => return Err(Failure::Cancelled),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn remove_kubeconfig(&self, cluster: &str) {
