@@ -899,6 +899,164 @@ fn candidates_come_with_descriptions_and_say_whether_files_are_wanted() {
     assert!(!answer("k3d __complete cluster x").contains("apply"));
 }
 
+#[test]
+fn information_goes_to_standard_output_in_k3d_s_manner_and_to_standard_error_in_ours() {
+    let program = Program::new();
+    let plain = [("LOG_COLORS", "0")];
+    let as_k3d = program.run_with("k3d config init", &plain);
+    assert!(as_k3d.stdout.contains("level=info msg="), "{as_k3d:?}");
+    assert_eq!((as_k3d.code, as_k3d.stderr.as_str()), (0, ""));
+    let coloured = program.run("k3d config init -f");
+    assert!(
+        coloured
+            .stdout
+            .starts_with("\u{1b}[36mINFO\u{1b}[0m[0000] "),
+        "{coloured:?}"
+    );
+    let as_berth = program.run("berth config init --force");
+    assert!(as_berth.stderr.starts_with("INFO[0000] "), "{as_berth:?}");
+    assert_eq!((as_berth.code, as_berth.stdout.as_str()), (0, ""));
+    let quiet = program.run_with("k3d config init -f", &[("LOG_LEVEL", "warn")]);
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (0, ""));
+    let loud = program.run_with(
+        "k3d config init -f --verbose --timestamps",
+        &[("LOG_LEVEL", "error")],
+    );
+    assert!(
+        loud.stdout.contains("INFO") && loud.stdout.contains("Z] "),
+        "{loud:?}"
+    );
+}
+
+#[test]
+fn results_do_not_depend_on_the_log_level() {
+    let program = Program::new();
+    let result = program.run("k3d config init -o -").stdout;
+    assert!(
+        result.starts_with("---\napiVersion: k3d.io/v1alpha5\nkind: Simple\n"),
+        "{result}"
+    );
+    for level in ["fatal", "warn", "trace"] {
+        let again = program.run_with("k3d config init --output=-", &[("LOG_LEVEL", level)]);
+        assert_eq!(again.stdout, result);
+    }
+    assert_eq!(program.run("berth config init -o -").stdout, result);
+}
+
+#[test]
+fn a_config_file_is_not_replaced_without_force() {
+    let program = Program::new();
+    let file = program.folder.path().join("k3d-default.yaml");
+    assert_eq!(program.run("k3d config init --dry-run").code, 0);
+    assert!(!file.exists());
+    assert_eq!(program.run("k3d config create").code, 0);
+    fs::write(&file, "mine").unwrap();
+    let again = program.run("k3d config init");
+    assert_eq!(again.code, 1);
+    assert!(
+        again.stderr.contains("FATA") && again.stderr.contains("--force"),
+        "{again:?}"
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    assert_eq!(program.run("k3d config init -f").code, 0);
+    assert!(fs::read_to_string(&file).unwrap().contains("kind: Simple"));
+}
+
+#[test]
+fn old_config_files_are_migrated_to_a_file_or_to_standard_output() {
+    let program = Program::new();
+    let old = "apiVersion: k3d.io/v1alpha4\nkind: Simple\nmetadata: {name: demo}\nagents: 2\n";
+    fs::write(program.folder.path().join("old.yaml"), old).unwrap();
+    let shown = program.run("k3d config migrate old.yaml");
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(
+        shown.stdout.contains("apiVersion: k3d.io/v1alpha5"),
+        "{shown:?}"
+    );
+    let written = program.run("k3d config update old.yaml new.yaml");
+    assert_eq!(
+        (written.code, written.stdout.as_str()),
+        (0, ""),
+        "{written:?}"
+    );
+    let new = fs::read_to_string(program.folder.path().join("new.yaml")).unwrap();
+    assert_eq!(new, shown.stdout);
+    let wrong = program.run("k3d config migrate missing.yaml");
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.stderr.contains("missing.yaml"));
+}
+
+#[test]
+fn without_an_engine_every_command_says_so_in_one_line() {
+    let program = Program::new();
+    for line in [
+        "cluster list",
+        "cluster create demo",
+        "cluster delete demo",
+        "cluster start",
+        "node list",
+        "node create extra",
+        "registry create",
+        "kubeconfig get demo",
+        "image import app:1",
+        "runtime-info",
+    ] {
+        for name in ["k3d", "berth"] {
+            let answer = program.run(&format!("{name} {line}"));
+            assert_eq!(
+                (answer.code, answer.stdout.as_str()),
+                (1, ""),
+                "{line}: {answer:?}"
+            );
+            assert!(
+                answer.stderr.contains("/nonexistent/docker.sock"),
+                "{answer:?}"
+            );
+            assert_eq!(answer.stderr.lines().count(), 1, "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_cannot_be_resolved_is_told_before_anything_is_done() {
+    let program = Program::new();
+    let create = |channels: &str, image: &str| {
+        let line = format!("berth cluster create demo --image {image}");
+        program
+            .run_with(&line, &[("K3D_CHANNEL_URL", channels)])
+            .stderr
+    };
+    let failing = serve(|_, _| response("500 Internal Server Error", "", ""));
+    let said = format!("FATA[0000] call made to '{failing}' failed with status code '500'\n");
+    assert_eq!(create(&failing, "stable"), said);
+    let empty = serve(|_, _| response("200 OK", "", r#"{"data":[]}"#));
+    let said = create(&empty, "+v1.33");
+    assert!(
+        said.contains("no latest version found for channel v1.33"),
+        "{said}"
+    );
+    // What is resolved goes on to the Engine, which is not there.
+    let good = serve(|_, _| {
+        response(
+            "200 OK",
+            "",
+            r#"{"data":[{"name":"latest","latest":"v1.40.0+k3s1"}]}"#,
+        )
+    });
+    assert!(create(&good, "latest").contains("docker.sock"));
+}
+
+#[test]
+fn all_problems_of_flags_are_listed_at_once() {
+    let program = Program::new();
+    let answer = program.run("k3d cluster create --runtime-ulimit x --runtime-ulimit y=1");
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(
+        answer.stderr.contains("\"x\"") && answer.stderr.contains("\"y=1\""),
+        "{answer:?}"
+    );
+}
+
 /// Answers each request with what `answer` makes of its first line and its headers, until the test ends.
 fn serve(answer: impl Fn(&str, &str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -124,6 +124,58 @@ mod tests {
         );
     }
 
+    /// Answers one request on a port of its own.
+    fn serve(status: &'static str, body: &'static [u8]) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/channels", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            let length = stream.read(&mut head).unwrap();
+            assert!(head[..length].starts_with(b"GET /channels HTTP/1.1\r\n"));
+            let size = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {size}\r\n\r\n"
+            )
+            .unwrap();
+            stream.write_all(body).unwrap();
+        });
+        url
+    }
+
+    fn resolved(image: &str, url: &str) -> Result<String, ChannelError> {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(resolve(image, url))
+    }
+
+    #[test]
+    fn a_channel_is_asked_for_over_http_and_an_image_is_not() {
+        let image = resolved("+v1.34", &serve("200 OK", BODY)).unwrap();
+        assert_eq!(image, "docker.io/rancher/k3s:v1.34.0-k3s2");
+        let image = resolved("stable", &serve("200 OK", BODY)).unwrap();
+        assert_eq!(image, "docker.io/rancher/k3s:v1.33.1-k3s1");
+        let nowhere = "http://127.0.0.1:1/channels";
+        assert_eq!(resolved("k3s:v1", nowhere).unwrap(), "k3s:v1");
+        assert!(matches!(
+            resolved("stable", nowhere),
+            Err(ChannelError::Fetch(_))
+        ));
+    }
+
+    #[test]
+    fn answers_that_are_no_channels_are_refused() {
+        let refused = |status, body| resolved("latest", &serve(status, body)).unwrap_err();
+        let missing = refused("200 OK", BODY);
+        assert!(matches!(missing, ChannelError::Unknown { .. }));
+        let failed = refused("500 Internal Server Error", b"");
+        assert!(matches!(failed, ChannelError::Status { status: 500, .. }));
+        let broken = refused("200 OK", b"{");
+        assert!(matches!(broken, ChannelError::Document { .. }));
+    }
+
     #[test]
     fn failures_name_the_address_and_the_channel() {
         let said =

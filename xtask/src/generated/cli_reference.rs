@@ -11,30 +11,42 @@ pub(crate) fn files() -> Result<Vec<File>> {
     let mut command = berth_cli::command();
     command.build();
     let mut content = format!("# berth\n\n{}\n", about(&command));
-    for sub in command
-        .get_subcommands()
-        .filter(|sub| sub.get_name() != "help")
-    {
-        section(sub, &mut content)?;
-    }
+    sections(&command, "berth", &mut content)?;
     Ok(vec![File {
         path: "docs/reference/cli.md".to_owned(),
         content,
     }])
 }
 
-fn section(command: &Command, content: &mut String) -> Result<()> {
+/// Every command below this one that is shown, groups before what they hold.
+fn sections(command: &Command, path: &str, content: &mut String) -> Result<()> {
+    let shown = |sub: &&Command| sub.get_name() != "help" && !sub.is_hide_set();
+    for sub in command.get_subcommands().filter(shown) {
+        let path = format!("{path} {}", sub.get_name());
+        section(sub, &path, content)?;
+        sections(sub, &path, content)?;
+    }
+    Ok(())
+}
+
+fn section(command: &Command, path: &str, content: &mut String) -> Result<()> {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").trim();
     write!(
         content,
-        "\n## berth {}\n\n{}\n\n```\n{usage}\n```\n",
-        command.get_name(),
+        "\n## {path}\n\n{}\n\n```\n{usage}\n```\n",
         about(command)
     )?;
+    let aliases: Vec<_> = command.get_visible_aliases().map(code).collect();
+    if !aliases.is_empty() {
+        writeln!(content, "\nAlso: {}.", aliases.join(", "))?;
+    }
+    let in_group = path.split(' ').count() > 2;
     let arguments: Vec<&Arg> = command
         .get_arguments()
         .filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
+        // What holds for a whole group stands there.
+        .filter(|argument| !argument.is_hide_set() && !(in_group && argument.is_global_set()))
         .collect();
     if !arguments.is_empty() {
         content.push_str("\n| argument | meaning | default |\n|---|---|---|\n");
@@ -54,7 +66,7 @@ fn section(command: &Command, content: &mut String) -> Result<()> {
             "| `{}` | {} | {} |",
             name(argument),
             help.replace('|', "\\|"),
-            code(&default.join(" "))
+            code(&default.join(" ").replace('|', "\\|"))
         )?;
     }
     Ok(())
@@ -74,13 +86,18 @@ fn name(argument: &Arg) -> String {
     let value = match argument.get_value_names() {
         _ if !argument.get_action().takes_values() => String::new(),
         _ if !values.is_empty() => values.join("\\|"),
-        Some(names) => names.join(" "),
+        Some(names) => names.join(" ").replace('|', "\\|"),
         None => String::new(),
     };
+    let (separator, value) = if argument.is_require_equals_set() && !value.is_empty() {
+        ("", format!("[={value}]"))
+    } else {
+        (" ", value)
+    };
     match (argument.get_short(), argument.get_long()) {
-        (Some(short), Some(long)) => format!("-{short}, --{long} {value}"),
-        (None, Some(long)) => format!("--{long} {value}"),
-        (Some(short), None) => format!("-{short} {value}"),
+        (Some(short), Some(long)) => format!("-{short}, --{long}{separator}{value}"),
+        (None, Some(long)) => format!("--{long}{separator}{value}"),
+        (Some(short), None) => format!("-{short}{separator}{value}"),
         (None, None) => value,
     }
     .trim()

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 pub(crate) use cluster::{
     Apply, ClusterCommand, Create, Delete, Edit, List, Patience, Restart, Selection, Start, Stop,
 };
-pub(crate) use image::ImageCommand;
+pub(crate) use image::{ImageCommand, Import};
 pub(crate) use kubeconfig::{Get, KubeconfigCommand, Merge};
 pub(crate) use node::{
     CreateNode, DeleteNode, EditNode, ListNodes, NodeCommand, StartNode, StopNode,

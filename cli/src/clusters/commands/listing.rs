@@ -62,7 +62,7 @@ pub(crate) fn nodes(
 ) -> Result<()> {
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(format) = Format::of(&listing.output) {
-        let all = nodes.iter().map(shapes::node).collect();
+        let all = nodes.iter().map(|node| shapes::node(node, false)).collect();
         return format.print(Value::Array(all), streams);
     }
     let row = |node: &Container| {

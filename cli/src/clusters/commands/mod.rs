@@ -121,9 +121,11 @@ fn refused(flag: &str, text: &str, wrong: &Wrong) -> anyhow::Error {
     }
 }
 
-/// Runs what waits for others; made only for the commands that need it.
+/// Runs what waits for others; made only for the commands that need it. What is spawned goes on while the command itself
+/// computes, so that Ctrl-C is heard.
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()?
         .block_on(work)

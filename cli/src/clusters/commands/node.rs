@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use provisioner::channel;
 use provisioner::cluster::{Role, Ulimit};
 use provisioner::config::{memory, ulimit};
 use provisioner::plan::Addition;
@@ -37,13 +38,23 @@ async fn create(
     streams: &mut Streams,
 ) -> Result<Done> {
     let addition = addition(arguments)?;
+    let cluster = &arguments.cluster;
     let provisioner = session::connect(context).await?;
-    let mut plan = provisioner
-        .plan_add_nodes(&arguments.cluster, &addition)
-        .await?;
+    let mut plan = if cluster.starts_with("https://") || cluster.starts_with("http://") {
+        if addition.token.is_none() {
+            bail!("a cluster elsewhere is joined with its token; give it with --token");
+        }
+        let image = addition
+            .image
+            .clone()
+            .unwrap_or_else(channel::default_image);
+        provisioner.plan_join(cluster, &addition, &image).await?
+    } else {
+        provisioner.plan_add_nodes(cluster, &addition).await?
+    };
     plan.timeout = Some(arguments.timeout).filter(|timeout| *timeout > Duration::ZERO);
     if !arguments.changes.dry_run {
-        let (count, name) = (addition.replicas, &arguments.cluster);
+        let (count, name) = (addition.replicas, cluster);
         context
             .log
             .info(format!("Adding {count} node(s) to the cluster {name}..."));

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 /// `whole`: with what is told only of clusters that were asked for by name.
 pub(crate) fn cluster(cluster: &Cluster, with_token: bool, whole: bool) -> Value {
     let count = |role| cluster.with_role(role).count();
-    let nodes: Vec<Value> = cluster.nodes.iter().map(node).collect();
+    let nodes = cluster.nodes.iter();
+    let nodes: Vec<Value> = nodes.map(|it| node(it, with_token)).collect();
     let mut shape = Map::new();
     let mut put = |key: &str, value: Value| {
         shape.insert(key.to_owned(), value);
@@ -24,7 +25,10 @@ pub(crate) fn cluster(cluster: &Cluster, with_token: bool, whole: bool) -> Value
         put("kubeAPI", api);
     }
     if let (true, Some(balancer)) = (whole, cluster.balancer()) {
-        put("serverLoadBalancer", json!({"node": node(balancer)}));
+        put(
+            "serverLoadBalancer",
+            json!({"node": node(balancer, with_token)}),
+        );
     }
     if let Some(volume) = cluster.image_volume() {
         put("imageVolume", json!(volume));
@@ -70,13 +74,19 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
-pub(crate) fn node(node: &Container) -> Value {
+/// Tokens stand in the environment and in a label; they are shown only where they were asked for.
+pub(crate) fn node(node: &Container, with_token: bool) -> Value {
     // The Engine's own words are the shortest way to most of this.
     let told = serde_json::to_value(&node.inspected.0).unwrap_or_default();
     let at = |path: &str| told.pointer(path).cloned().unwrap_or_default();
     let policy = at("/HostConfig/RestartPolicy/Name");
     let memory = at("/HostConfig/Memory").as_i64().unwrap_or_default();
     let networks = node.networks();
+    let (mut env, mut labels) = (node.env(), node.labels());
+    if !with_token {
+        env.retain(|variable| !variable.starts_with("K3S_TOKEN="));
+        labels.remove(names::LABEL_CLUSTER_TOKEN);
+    }
     let own = node.label(names::LABEL_NETWORK).unwrap_or_default();
     let ip = networks.get(own).cloned().unwrap_or_default();
     json!({
@@ -84,12 +94,12 @@ pub(crate) fn node(node: &Container) -> Value {
         "role": role(node.role),
         "image": at("/Image"),
         "volumes": at("/HostConfig/Binds"),
-        "env": at("/Config/Env"),
+        "env": env,
         "Cmd": at("/Config/Cmd"),
         "portMappings": at("/HostConfig/PortBindings"),
         "restart": matches!(policy.as_str(), Some("unless-stopped" | "always")),
         "created": at("/Created"),
-        "runtimeLabels": node.labels(),
+        "runtimeLabels": labels,
         "Networks": networks.keys().collect::<Vec<_>>(),
         "ExtraHosts": at("/HostConfig/ExtraHosts"),
         "serverOpts": server(node),
