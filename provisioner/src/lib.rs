@@ -13,6 +13,7 @@ pub mod config;
 pub mod container;
 pub mod entrypoint;
 pub mod fetch;
+pub mod import;
 pub mod kubeconfig;
 pub mod names;
 pub mod observed;

@@ -62,7 +62,7 @@ fn what_people_and_other_tools_write_is_understood() {
     assert_eq!(config.ports[&tcp(80)], ["web", "1234"]);
     assert!(config.ports[&tcp(443)].is_empty());
     assert_eq!(config.settings.worker_connections, 2048);
-    assert_eq!(config.settings.proxy_timeout(), Duration::from_mins(10));
+    assert_eq!(config.settings.proxy_timeout(), Duration::from_secs(600));
     let text = config.to_yaml();
     assert!(text.contains("colour: blue"), "{text}");
     assert!(text.contains("more:\n- 1"), "{text}");

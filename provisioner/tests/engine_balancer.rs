@@ -1,6 +1,10 @@
 //! The load balancer's image on a real Engine: loaded once, serves containers by their names, follows its file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -231,10 +235,6 @@ async fn engine() -> Engine {
 }
 
 /// The released program, which `just binaries` builds.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests are told by it where the binaries are"
-)]
 fn static_berth() -> PathBuf {
     let folder = std::env::var_os("BERTH_BINARIES").map_or_else(
         || {
