@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends there"
 )]
 
+mod examples;
 mod golden;
 mod loading;
 mod merging;
