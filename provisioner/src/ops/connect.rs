@@ -18,6 +18,8 @@ use crate::run::{Reporter, RunSettings};
 const PARALLEL: usize = 8;
 /// So often a node may end while it is waited for.
 const RESTARTS: usize = 10;
+/// What Engine 20.10 speaks; Podman calls itself 1.40.
+const OLDEST_API: (u16, u16) = (1, 40);
 /// Where the kernel tells of memory banks.
 const EDAC: &str = "/sys/devices/system/edac";
 
@@ -33,6 +35,12 @@ impl Provisioner {
         let endpoint = endpoint.map_err(|error| Error::Other(error.to_string()))?;
         let engine = Engine::connect(endpoint).await?;
         let facts = Arc::new(engine.facts().await?);
+        if facts.api_version < OLDEST_API {
+            let version = &facts.version;
+            return Err(Error::Other(format!(
+                "Docker Engine {version} is too old to run clusters; install 20.10 or newer"
+            )));
+        }
         let (folders, kubeconfigs) = user_files(&variable)?;
         let local = engine.endpoint().is_local();
         let cgroup_version = facts

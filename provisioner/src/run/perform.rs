@@ -404,7 +404,7 @@ impl Runner<'_> {
         let error = match self.engine.remove_network(name).await {
             Ok(()) => return Ok(Effect::Made),
             Err(error) if error.is_not_found() => return Ok(Effect::Found),
-            Err(error) if error.says("active endpoints") => error,
+            Err(error) if error.is_in_use() => error,
             Err(error) => return Err(error.into()),
         };
         let Some(network) = self.engine.network(name).await? else {
