@@ -12,9 +12,9 @@
 //! # Names that survive
 //!
 //! Docker writes `/etc/hosts` anew at each start, and k3s rewrites the manifest in which k3d puts names for pods. Our
-//! own script puts the names back at each start. Pods get them by a server block of `CoreDNS` for just these names, in
-//! the ConfigMap `coredns-custom` that k3s leaves to its users; the rest of its configuration stays as it is.
-//! A ConfigMap that the user brings is added to, not replaced.
+//! own script puts the names back at each start. Pods get them from `CoreDNS` by the ConfigMap `coredns-custom`, which
+//! k3s leaves to its users: it answers for just these names, and the rest of the configuration stays as it is. A
+//! ConfigMap of this name that the user brings is added to, not replaced.
 
 mod dns_names;
 mod error;

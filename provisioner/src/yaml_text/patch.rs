@@ -245,6 +245,8 @@ fn is_same_item(old: &Node, new: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn changed(text: &str, change: impl FnOnce(&mut Node)) -> String {
@@ -364,5 +366,79 @@ mod tests {
             text + &format!("x{level}: &x{level} [*x{before}, *x{before}, *x{before}]\n")
         });
         assert_eq!(read(&bomb).unwrap_err().problem, "it has too many values");
+    }
+
+    fn scalar() -> impl Strategy<Value = Node> {
+        let texts = prop_oneof![
+            ".*",
+            "[ -~]{0,12}",
+            Just("no".to_owned()),
+            Just("0x1F".to_owned()),
+            Just(" - a: # b".to_owned()),
+            Just("two\n lines \n\n".to_owned()),
+            Just("\u{85}\u{2028}\u{FEFF}\u{7F}\0".to_owned()),
+        ];
+        let plain = prop_oneof![
+            Just("null"),
+            Just("1e3"),
+            Just("yes"),
+            Just("-"),
+            Just("a b")
+        ];
+        let plain = plain.prop_map(|text| {
+            let plain = text != "-";
+            Node::of(Content::Scalar {
+                text: text.to_owned(),
+                plain,
+            })
+        });
+        prop_oneof![3 => texts.prop_map(Node::text), 1 => plain]
+    }
+
+    fn tree() -> impl Strategy<Value = Node> {
+        scalar().prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Node::list),
+                prop::collection::btree_map(".{0,8}", inner, 0..4).prop_map(Node::map),
+            ]
+        })
+    }
+
+    fn document() -> impl Strategy<Value = Node> {
+        prop::collection::btree_map("[a-d]", tree(), 1..4).prop_map(Node::map)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same(tree in tree()) {
+            let text = emit(&tree);
+            prop_assert!(read(&text).unwrap().unwrap() == tree, "{text}");
+        }
+
+        #[test]
+        fn any_document_becomes_any_other_and_keeps_what_they_share(
+            old in document(),
+            new in document(),
+            note in "# [a-z]{8}",
+        ) {
+            let text = format!("{}\n{}", note, emit(&old));
+            let before = read(&text).unwrap().unwrap();
+            // Keys that stay keep their order: new ones come last, as our changes make them.
+            let mut wanted = before.clone();
+            let keys = before.entries().unwrap().to_vec();
+            for (key, _) in &keys {
+                let name = key.as_text().unwrap();
+                match new.get(name) {
+                    Some(value) => wanted.set(name, value.clone()),
+                    None => wanted.remove(name),
+                }
+            }
+            for (key, value) in new.entries().unwrap() {
+                wanted.set(key.as_text().unwrap(), value.clone());
+            }
+            let after = rewrite(&text, Some(&before), &wanted);
+            prop_assert!(read(&after).unwrap().unwrap() == wanted, "{text}\n->\n{after}");
+            prop_assert!(after.starts_with(&note), "{after}");
+        }
     }
 }

@@ -119,12 +119,12 @@ fn a_config_map_of_the_user_is_added_to_once_the_cluster_runs() {
         let calls = sandbox.wait_for("calls", |calls| {
             calls
                 .trim_end()
-                .ends_with("forward . /etc/resolv.conf\n    }")
+                .ends_with("1 60 60 60 60\"\n      fallthrough\n    }")
         });
         assert!(calls.starts_with(
             "patch configmap coredns-custom --namespace kube-system --type merge --patch #"
         ));
-        assert!(calls.contains("\n        172.18.0.1 host.k3d.internal\n"));
+        assert!(calls.contains(" IN A 172.18.0.1\""));
     }
 }
 
