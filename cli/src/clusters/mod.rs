@@ -12,6 +12,7 @@ mod completion;
 mod dialect;
 mod log;
 mod manner;
+mod narration;
 mod plugins;
 mod progress;
 mod settings;

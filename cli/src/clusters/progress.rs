@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use provisioner::run::{Event, Reporter};
@@ -11,6 +12,8 @@ use super::log::{Level, Log};
 
 /// Where there is no terminal, a line is written each time another part of this many is done.
 const PARTS: u64 = 4;
+/// Work that is done sooner needs no lines about how far it is.
+const SHORT: Duration = Duration::from_secs(3);
 
 pub(crate) struct Progress {
     log: Log,
@@ -21,8 +24,8 @@ pub(crate) struct Progress {
 
 enum Task {
     Bar(ProgressBar),
-    /// Parts that were told.
-    Told(u64),
+    /// Parts that were told, and since when.
+    Told(u64, Instant),
 }
 
 impl Progress {
@@ -62,9 +65,12 @@ impl Progress {
         };
         let part = done.saturating_mul(PARTS) / total;
         let text = format!("{task}: {} %", part.min(PARTS) * 100 / PARTS);
-        let told = tasks.entry(task).or_insert(Task::Told(0));
-        if let Task::Told(before) = told
+        let told = tasks
+            .entry(task)
+            .or_insert_with(|| Task::Told(0, Instant::now()));
+        if let Task::Told(before, since) = told
             && part > *before
+            && since.elapsed() > SHORT
         {
             *before = part;
             self.log.write(Level::Info, &text);

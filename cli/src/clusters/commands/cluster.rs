@@ -1,5 +1,6 @@
 //! `cluster start|stop|restart|delete|list|edit`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -14,6 +15,7 @@ use crate::clusters::arguments::values::Waiting;
 use crate::clusters::arguments::{
     ClusterCommand, Delete, Edit, List, Patience, Restart, Selection, Start, Stop,
 };
+use crate::clusters::narration::Narrator;
 use crate::output::Streams;
 
 pub(crate) async fn run(
@@ -79,7 +81,7 @@ async fn selected(
 }
 
 async fn start(arguments: &Start, context: &Context<'_>, streams: &mut Streams) -> Result<Done> {
-    let provisioner = session::connect(context).await?;
+    let mut provisioner = session::connect(context).await?;
     let patience = &arguments.patience;
     for cluster in selected(&provisioner, &arguments.selection, context).await? {
         let name = &cluster.name;
@@ -89,6 +91,8 @@ async fn start(arguments: &Start, context: &Context<'_>, streams: &mut Streams) 
         if !arguments.changes.dry_run {
             context.log.info(format!("Starting cluster '{name}'"));
         }
+        let inner = session::reporter(context);
+        provisioner.reporter = Arc::new(Narrator::new(inner, None));
         if carry_out(&provisioner, &plan, arguments.changes, streams).await? {
             context.log.info(if plan.is_empty() {
                 format!("Cluster '{name}' is already running")

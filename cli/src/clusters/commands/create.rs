@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use provisioner::channel::{self, CHANNELS_URL};
@@ -17,6 +18,7 @@ use super::session::{self, carry_out, show};
 use super::{Context, Done, registry};
 use crate::clusters::arguments::values::{Csv, Waiting};
 use crate::clusters::arguments::{Apply, Create, PlanFormat};
+use crate::clusters::narration::Narrator;
 use crate::clusters::settings::{variable, variables};
 use crate::output::Streams;
 
@@ -29,12 +31,15 @@ pub(crate) async fn run(
     streams: &mut Streams,
 ) -> Result<Done> {
     let flags = flags(arguments);
-    let (provisioner, mut spec) = prepare(arguments.config.as_deref(), &flags, context).await?;
+    let (mut provisioner, mut spec) = prepare(arguments.config.as_deref(), &flags, context).await?;
     let plan = provisioner.plan_create(&mut spec).await?;
     if arguments.changes.dry_run {
         show(&plan, arguments.changes, streams)?;
         return Ok(Done::Success);
     }
+    context.log.info("Prep: Network");
+    let inner = provisioner.reporter.clone();
+    provisioner.reporter = Arc::new(Narrator::new(inner, Some(spec.name.clone())));
     if let Err(unfinished) = provisioner.run(&plan).await {
         context.log.error(unfinished.failure.to_string());
         context.log.fatal(if unfinished.rolled_back {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use provisioner::import::{self, Progress, Report, Sources};
+use provisioner::import::{self, Progress, Report, Source, Sources};
 use provisioner::observed::Container;
 use provisioner::ops::Provisioner;
 use provisioner::run::{Event, Reporter};
@@ -39,12 +39,16 @@ pub(crate) async fn run(
             .info(format!("Importing image(s) into cluster '{name}'"));
     }
     let reporter = &*provisioner.reporter;
-    let listener = |progress: Progress<'_>| tell(reporter, progress);
+    let listener = |progress: Progress<'_>| tell(reporter, &progress);
     let work = import::import(&provisioner.engine, &nodes, &sources, &listener);
     let report = tokio::select! {
         report = work => report,
         () = provisioner.cancel.cancelled() => bail!("stopped by the user; images may be on some nodes"),
     };
+    for source in sources.batches() {
+        let task = task(&source);
+        provisioner.reporter.report(Event::Ended { task });
+    }
     Ok(conclude(&report, clusters.len(), context))
 }
 
@@ -96,7 +100,7 @@ fn show(
     arguments: &Import,
     streams: &mut Streams,
 ) -> Result<()> {
-    let texts: Vec<String> = sources.batches().iter().map(import::Source::text).collect();
+    let texts: Vec<String> = sources.batches().iter().map(Source::text).collect();
     if arguments.changes.output == PlanFormat::Json {
         streams.json(&json!({"import": texts, "nodes": nodes}))?;
         return Ok(());
@@ -107,16 +111,20 @@ fn show(
     Ok(())
 }
 
-fn tell(reporter: &dyn Reporter, progress: Progress<'_>) {
+fn task(source: &Source) -> String {
+    format!("Importing {}", source.text())
+}
+
+fn tell(reporter: &dyn Reporter, progress: &Progress<'_>) {
     match progress {
         Progress::Read {
             source,
             done,
             total,
         } => reporter.report(Event::Progress {
-            task: format!("Importing {}", source.text()),
-            done,
-            total,
+            task: task(source),
+            done: *done,
+            total: *total,
         }),
         Progress::Failed { node, error } => {
             reporter.warn(format!("{node} is left out: {error}"));

@@ -117,3 +117,67 @@ fn targets(cluster: &Cluster, filters: &[String]) -> Result<Vec<String>, Wrong> 
         .filter(|(role, _)| *role != Role::LoadBalancer);
     Ok(nodes.filter_map(name).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use provisioner::observed::{self, Container};
+    use serde_json::json;
+
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let node = |name: &str, role: &str| {
+            let labels = json!({"app": "k3d", "k3d.role": role, "k3d.cluster": "a"});
+            let told = json!({"Name": format!("/k3d-a-{name}"), "Config": {"Labels": labels}});
+            Container::of(serde_json::from_value(told).unwrap()).unwrap()
+        };
+        let nodes = vec![
+            node("serverlb", "loadbalancer"),
+            node("server-0", "server"),
+            node("agent-0", "agent"),
+            node("agent-1", "agent"),
+        ];
+        observed::cluster("a".to_owned(), nodes)
+    }
+
+    fn targets_of(text: &str) -> Vec<String> {
+        let changes = of_cluster(&cluster(), &[text.to_owned()], &[]).unwrap();
+        changes.into_iter().next().unwrap().targets
+    }
+
+    #[test]
+    fn a_port_goes_to_the_filtered_nodes_or_to_all_that_run_k3s() {
+        let all = ["k3d-a-server-0", "k3d-a-agent-0", "k3d-a-agent-1"];
+        assert_eq!(targets_of("8080:80"), all);
+        assert_eq!(targets_of("8080:80@loadbalancer"), all);
+        assert_eq!(targets_of("8080:80@agent:1"), ["k3d-a-agent-1"]);
+        assert_eq!(targets_of("8080:80@servers:*:proxy"), ["k3d-a-server-0"]);
+    }
+
+    #[test]
+    fn ranges_become_a_change_per_port() {
+        let typed = ["8000-8001:80-81/udp".to_owned()];
+        let changes = of_cluster(&cluster(), &[], &typed).unwrap();
+        let told: Vec<_> = changes
+            .iter()
+            .map(|change| (change.port.to_string(), change.binding.port.clone()))
+            .collect();
+        let pair = |inside: &str, outside: &str| (inside.to_owned(), outside.to_owned());
+        assert_eq!(told, [pair("80/udp", "8000"), pair("81/udp", "8001")]);
+        assert!(changes.iter().all(|change| change.removes));
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_refused() {
+        let refused = |add: &[&str]| {
+            let add: Vec<String> = add.iter().map(ToString::to_string).collect();
+            of_cluster(&cluster(), &add, &[]).unwrap_err().to_string()
+        };
+        assert!(refused(&[]).contains("nothing to change"));
+        assert!(refused(&["1:2", "1:2"]).contains("given twice"));
+        assert!(refused(&["1:2@agent:0:direct"]).contains(":direct"));
+        assert!(refused(&["1:2@agent:7"]).contains("--port-add '1:2@agent:7'"));
+        assert!(refused(&["eighty"]).contains("--port-add 'eighty'"));
+        assert!(of_node(&["1:2@agent:0".to_owned()], &[]).is_err());
+    }
+}

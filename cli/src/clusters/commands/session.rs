@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use provisioner::ops::{Plan, Provisioner, Unfinished};
+use provisioner::run::Reporter;
 use provisioner::step::Step;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,10 +20,15 @@ use crate::output::Streams;
 /// Reaches the Engine that the environment names. From here on Ctrl-C ends what is under way in good order.
 pub(crate) async fn connect(context: &Context<'_>) -> Result<Provisioner> {
     let cancel = CancellationToken::new();
-    let reporter = Arc::new(Progress::new(context.log.clone()));
+    let reporter = self::reporter(context);
     let provisioner = Provisioner::connect(variable, reporter, cancel.clone()).await?;
     listen(cancel, context.log.clone())?;
     Ok(provisioner)
+}
+
+/// Tells what is done, on a terminal with bars.
+pub(crate) fn reporter(context: &Context<'_>) -> Arc<dyn Reporter> {
+    Arc::new(Progress::new(context.log.clone()))
 }
 
 /// Ends work at the first signal.

@@ -174,6 +174,80 @@ fn human_size(bytes: i64) -> String {
 mod tests {
     use super::*;
 
+    fn server() -> Container {
+        let told = json!({
+            "Name": "/k3d-demo-server-0",
+            "Image": "sha256:abc",
+            "Created": "2026-01-02T03:04:05Z",
+            "Config": {
+                "Cmd": ["server"],
+                "Env": ["K3S_TOKEN=made-up", "A=b"],
+                "Entrypoint": ["/bin/k3d-entrypoint.sh"],
+                "Labels": {
+                    "app": "k3d",
+                    "k3d.role": "server",
+                    "k3d.cluster": "demo",
+                    "k3d.cluster.token": "made-up",
+                    "k3d.cluster.network": "k3d-demo",
+                    "k3d.cluster.imageVolume": "k3d-demo-images",
+                    "k3d.server.api.port": "40123",
+                    "k3d.server.api.hostIP": "0.0.0.0",
+                    "own": "label",
+                },
+            },
+            "HostConfig": {
+                "Binds": ["k3d-demo-images:/k3d/images"],
+                "Memory": 1_073_741_824,
+                "RestartPolicy": {"Name": "unless-stopped"},
+                "PortBindings": {"6443/tcp": [{"HostIp": "0.0.0.0", "HostPort": "40123"}]},
+            },
+            "State": {"Running": true, "Status": "running", "StartedAt": "2026-01-02T03:04:06Z"},
+            "NetworkSettings": {"Networks": {"k3d-demo": {"IPAddress": "172.28.0.2"}}},
+        });
+        Container::of(serde_json::from_value(told).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_node_has_the_fields_that_scripts_read() {
+        let shape = node(&server(), false);
+        for (path, expected) in [
+            ("/name", json!("k3d-demo-server-0")),
+            ("/role", json!("server")),
+            ("/image", json!("sha256:abc")),
+            ("/State/Running", json!(true)),
+            ("/State/Status", json!("running")),
+            ("/portMappings/6443~1tcp/0/HostPort", json!("40123")),
+            ("/runtimeLabels/k3d.cluster", json!("demo")),
+            ("/serverOpts/kubeAPI/Binding/HostPort", json!("40123")),
+            ("/Networks", json!(["k3d-demo"])),
+            ("/IP/IP", json!("172.28.0.2")),
+            ("/Memory", json!("1.074GB")),
+            ("/restart", json!(true)),
+            ("/K3dEntrypoint", json!(true)),
+            ("/env", json!(["A=b"])),
+        ] {
+            assert_eq!(shape.pointer(path), Some(&expected), "{path}");
+        }
+        assert!(shape.pointer("/runtimeLabels/own").is_none());
+    }
+
+    #[test]
+    fn a_cluster_counts_its_nodes_and_shows_its_token_only_when_asked() {
+        let found = provisioner::observed::cluster("demo".to_owned(), vec![server()]);
+        let shape = cluster(&found, false, false);
+        assert_eq!(shape["serversRunning"], 1);
+        assert_eq!(shape["serversCount"], 1);
+        assert_eq!(shape["agentsCount"], 0);
+        assert_eq!(shape["network"]["name"], "k3d-demo");
+        assert_eq!(shape["imageVolume"], "k3d-demo-images");
+        assert!(shape.get("hasLoadbalancer").is_none());
+        assert!(shape.get("volumes").is_none());
+        assert!(!shape.to_string().contains("made-up"));
+        let whole = cluster(&found, true, true);
+        assert_eq!(whole["clusterToken"], "made-up");
+        assert_eq!(whole["volumes"], json!(["k3d-demo-images"]));
+    }
+
     #[test]
     fn sizes_are_those_of_docker() {
         assert_eq!(human_size(1_073_741_824), "1.074GB");
