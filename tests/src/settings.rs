@@ -17,6 +17,9 @@ pub struct Settings {
     pub newer_programs: Option<PathBuf>,
     /// The Docker Engine and the images that its containers run; none when Docker is left out by name.
     pub docker: Option<DockerSettings>,
+    /// The same for podman's socket.
+    pub podman: Option<DockerSettings>,
+    skip: String,
 }
 
 /// What the environment says about Docker.
@@ -44,6 +47,16 @@ impl Settings {
         );
         let target =
             var("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+        let skip = var("BERTH_SKIP").unwrap_or_default();
+        let docker = (!names(&skip, "docker")).then(|| DockerSettings {
+            program: var("DOCKER").map_or_else(|| PathBuf::from("docker"), PathBuf::from),
+            host: var("DOCKER_HOST"),
+            node_image: var("K3S_IMAGE")
+                .or_else(|| var("BERTH_K3S_IMAGE"))
+                .unwrap_or_else(|| "berth-test/k3s:v1.20.2-k3s1".into()),
+            registry_image: var("BERTH_REGISTRY_IMAGE")
+                .unwrap_or_else(|| "berth-test/registry:2".into()),
+        });
         Self {
             programs: cache.join("bin"),
             binaries: var("BERTH_BINARIES").map_or_else(
@@ -52,16 +65,21 @@ impl Settings {
             ),
             keep: var("KEEP").is_some(),
             newer_programs: var("KUBEBUILDER_ASSETS").map(PathBuf::from),
-            docker: (!leaves_out(var("BERTH_SKIP").as_deref(), "docker")).then(|| DockerSettings {
-                program: var("DOCKER").map_or_else(|| PathBuf::from("docker"), PathBuf::from),
-                host: var("DOCKER_HOST"),
-                node_image: var("K3S_IMAGE")
-                    .or_else(|| var("BERTH_K3S_IMAGE"))
-                    .unwrap_or_else(|| "berth-test/k3s:v1.20.2-k3s1".into()),
-                registry_image: var("BERTH_REGISTRY_IMAGE")
-                    .unwrap_or_else(|| "berth-test/registry:2".into()),
+            podman: docker.as_ref().and_then(|docker| {
+                let host = Some(var("BERTH_PODMAN_HOST")?);
+                Some(DockerSettings {
+                    host,
+                    ..docker.clone()
+                })
             }),
+            docker,
+            skip,
         }
+    }
+
+    /// Whether `BERTH_SKIP` names a component, or one that it stands on.
+    pub fn left_out(&self, component: &str) -> bool {
+        names(&self.skip, component) || names(&self.skip, "docker")
     }
 
     /// A program of the environment, else the one of the machine.
@@ -91,10 +109,8 @@ impl Settings {
     }
 }
 
-fn leaves_out(skip: Option<&str>, component: &str) -> bool {
-    skip.unwrap_or_default()
-        .split(',')
-        .any(|name| name == component)
+fn names(list: &str, component: &str) -> bool {
+    list.split(',').any(|name| name == component)
 }
 
 /// The root of the working tree.

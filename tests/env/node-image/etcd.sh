@@ -60,15 +60,19 @@ promote_etcd() {
   rm -f "$MEMBER/learner"
 }
 
-# Members whose node was deleted go, or they would count for the quorum for ever.
+# Members whose node was deleted go, or they would count for the quorum for ever. One that is only starting has no node yet.
 forget_etcd_members() {
   local nodes
-  nodes=$(api GET /api/v1/nodes) || return 0
-  etcd_request "$ETCD" list '{}' | jq -r --argjson nodes "$nodes" --arg me "$(hostname)" '
-    [$nodes.items[].status.addresses[]? | select(.type == "Hostname") | .address] as $alive
-    | .members[] | select(.name and .name != $me) | select(.name as $name | $alive | index($name) | not) | .ID' |
-    while read -r id; do
-      info "Removing etcd member $id: its node was deleted"
+  nodes=$(api GET /api/v1/nodes | jq -r '.items[].status.addresses[]? | select(.type == "Hostname") | .address') || return 0
+  [ -n "$nodes" ] || return 0
+  touch "$MEMBER/nodes"
+  etcd_request "$ETCD" list '{}' | jq -r '.members[] | select(.name) | "\(.ID) \(.name)"' | while read -r id name; do
+    if printf '%s\n' "$nodes" | grep -qx "$name"; then
+      grep -qx "$name" "$MEMBER/nodes" || echo "$name" >>"$MEMBER/nodes"
+    elif grep -qx "$name" "$MEMBER/nodes"; then
+      info "Removing etcd member $name: its node was deleted"
       etcd_request "$ETCD" remove "{\"ID\":\"$id\"}" >/dev/null
-    done
+      sed -i "/^$name\$/d" "$MEMBER/nodes"
+    fi
+  done
 }

@@ -2,11 +2,23 @@
 //!
 //! They stand for clusters of the other tool, which must be listed, started, extended and deleted like our own.
 
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::Result;
 
 use super::{Engine, Session};
 
 const TOKEN: &str = "QwErTyUiOpAsDfGhJkLz";
+/// What k3d's own entrypoint does, in short: whatever prepares the node, then k3s, which is told to end in time.
+const ENTRYPOINT: &str = r#"#!/bin/sh
+for script in /bin/k3d-entrypoint-*.sh; do
+  [ ! -e "$script" ] || "$script" || exit 1
+done
+/bin/k3s "$@" &
+k3s=$!
+trap 'kill -TERM $k3s' TERM INT QUIT HUP
+wait $k3s
+"#;
 const VERSION: &str = "k3d.version=v5.9.0";
 
 /// One server and one agent without a load balancer, started.
@@ -22,12 +34,12 @@ pub async fn one_server_one_agent(session: &Session, cluster: &str) -> Result<()
     }
     arguments.extend(words(&["--publish", &binding, session.node_image()]));
     arguments.extend(words(&["server", "--tls-san", "0.0.0.0"]));
-    run(engine, &arguments).await?;
+    run(engine, &server, &arguments).await?;
     let agent = format!("k3d-{cluster}-agent-0");
     let mut arguments = container(cluster, "agent", &agent, &network);
     let url = format!("K3S_URL=https://{server}:6443");
     arguments.extend(words(&["--env", &url, session.node_image(), "agent"]));
-    run(engine, &arguments).await
+    run(engine, &agent, &arguments).await
 }
 
 struct Network {
@@ -58,10 +70,12 @@ impl Network {
     }
 }
 
-/// `docker run` up to the image, as for every node.
+/// `docker create` up to the image, as for every node.
 fn container(cluster: &str, role: &str, name: &str, network: &Network) -> Vec<String> {
-    let mut arguments = words(&["run", "--detach", "--name", name, "--hostname", name]);
+    let mut arguments = words(&["create", "--name", name, "--hostname", name]);
     arguments.extend(words(&[
+        "--entrypoint",
+        "/bin/k3d-entrypoint.sh",
         "--privileged",
         "--init",
         "--userns",
@@ -116,7 +130,16 @@ fn words(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(ToString::to_string).collect()
 }
 
-async fn run(engine: &Engine, arguments: &[String]) -> Result<()> {
+async fn run(engine: &Engine, name: &str, arguments: &[String]) -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    engine.run(&arguments).await.map(drop)
+    engine.run(&arguments).await?;
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("k3d-entrypoint.sh");
+    std::fs::write(&script, ENTRYPOINT)?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o744))?;
+    let target = format!("{name}:/bin/");
+    engine
+        .run(&["cp", &script.display().to_string(), &target])
+        .await?;
+    engine.run(&["start", name]).await.map(drop)
 }

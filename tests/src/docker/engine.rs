@@ -30,14 +30,23 @@ impl Engine {
         &self.settings
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.settings.program);
+        command.args(arguments);
+        if let Some(host) = &self.settings.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
     /// `docker ARGUMENTS`; prints what the command printed.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with_stdin(arguments, None).await
     }
 
     pub async fn run_with_stdin(&self, arguments: &[&str], stdin: Option<&[u8]>) -> Result<String> {
-        let mut child = Command::new(&self.settings.program)
-            .args(arguments)
+        let mut child = self
+            .command(arguments)
             .stdin(if stdin.is_some() {
                 Stdio::piped()
             } else {
@@ -64,8 +73,8 @@ impl Engine {
 
     /// What a command prints on both streams.
     pub async fn run_both(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(&self.settings.program)
-            .args(arguments)
+        let output = self
+            .command(arguments)
             .stdin(Stdio::null())
             .output()
             .await?;

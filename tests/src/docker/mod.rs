@@ -10,11 +10,15 @@
 //! behind is removed and fails the test. A test that fails prints its nodes' states and logs first. `KEEP=1` keeps everything.
 
 pub mod by_hand;
+mod certificates;
 mod engine;
 mod invocation;
 mod remains;
 mod session;
+mod ssh;
 
+pub use certificates::EncryptedEngine;
 pub use engine::Engine;
 pub use invocation::{Answer, Invocation};
-pub use session::{Session, scenario};
+pub use session::{Session, podman_scenario, scenario};
+pub use ssh::SshServer;

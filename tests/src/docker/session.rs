@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::invocation::{Answer, Invocation};
 use super::{Engine, remains};
-use crate::settings::Settings;
+use crate::settings::{DockerSettings, Settings};
 
 static SESSIONS: AtomicUsize = AtomicUsize::new(0);
 
@@ -27,11 +27,7 @@ pub struct Session {
 }
 
 impl Session {
-    async fn start(settings: Settings) -> Result<Self> {
-        let docker = settings
-            .docker
-            .clone()
-            .context("Docker is left out by BERTH_SKIP")?;
+    async fn start(settings: Settings, docker: DockerSettings) -> Result<Self> {
         let engine = Engine::connect(docker).await?;
         remains::remove_of_killed_tests(&engine).await?;
         let mark = format!(
@@ -92,11 +88,19 @@ impl Session {
         self.invoke("berth", arguments)
     }
 
+    /// The `PATH` of invocations, with further folders in front.
+    pub fn path_with(&self, folders: &[PathBuf]) -> String {
+        let own = [self.home.path().join("bin")];
+        let system = ["/usr/bin", "/bin"].map(PathBuf::from);
+        let all = folders.iter().chain(&own).chain(&system);
+        let names: Vec<String> = all.map(|folder| folder.display().to_string()).collect();
+        names.join(":")
+    }
+
     fn invoke(&self, name: &str, arguments: &[&str]) -> Invocation {
         let home = self.home.path();
-        let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
         let invocation = Invocation::new(home.join("bin").join(name), arguments)
-            .env("PATH", path)
+            .env("PATH", self.path_with(&[]))
             .env("HOME", home)
             .env("TMPDIR", home.join("tmp"))
             .env("XDG_CONFIG_HOME", home.join("config"))
@@ -194,9 +198,8 @@ impl Session {
                 .map(|volume| format!("anonymous volume {volume}")),
         );
         for folder in ["config", "tmp"] {
-            for entry in std::fs::read_dir(self.home.path().join(folder))? {
-                left.push(format!("file {}", entry?.path().display()));
-            }
+            let files = files_below(&self.home.path().join(folder))?;
+            left.extend(files.iter().map(|file| format!("file {}", file.display())));
         }
         if let Ok(text) = std::fs::read_to_string(self.kubeconfig()) {
             left.extend(
@@ -226,24 +229,64 @@ impl Session {
     }
 }
 
+/// Files in a folder and its folders. Empty folders do nobody harm; nor do empty lock files, which must stay, because whoever
+/// waits for one would otherwise hold a file that nobody else sees.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else if path.extension().is_none_or(|kind| kind != "lock") || path.metadata()?.len() > 0 {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
 /// Runs a test on the Docker Engine; when it fails, shows its containers.
 ///
 /// # Panics
 ///
 /// When the test fails or leaves something behind.
+pub async fn scenario(test: impl AsyncFnOnce(&Session) -> Result<()>) {
+    let settings = Settings::from_env();
+    let docker = settings.docker.clone();
+    examine(settings, docker, "docker", test).await;
+}
+
+/// Runs a test on podman's socket.
+///
+/// # Panics
+///
+/// When the test fails or leaves something behind.
+pub async fn podman_scenario(test: impl AsyncFnOnce(&Session) -> Result<()>) {
+    let settings = Settings::from_env();
+    let podman = settings.podman.clone();
+    examine(settings, podman, "podman", test).await;
+}
+
 #[expect(
     clippy::print_stderr,
     clippy::print_stdout,
     clippy::panic,
     reason = "this is how a test fails and what it shows"
 )]
-pub async fn scenario(test: impl AsyncFnOnce(&Session) -> Result<()>) {
-    let settings = Settings::from_env();
-    if settings.docker.is_none() {
-        println!("SKIPPED: docker (BERTH_SKIP)");
+async fn examine(
+    settings: Settings,
+    engine: Option<DockerSettings>,
+    name: &str,
+    test: impl AsyncFnOnce(&Session) -> Result<()>,
+) {
+    let Some(engine) = engine else {
+        assert!(
+            settings.left_out(name),
+            "no {name} in the environment: run tests/env/up and source ~/.cache/berth/env"
+        );
+        println!("SKIPPED: {name} (BERTH_SKIP)");
         return;
-    }
-    let session = match Session::start(settings).await {
+    };
+    let session = match Session::start(settings, engine).await {
         Ok(session) => session,
         Err(error) => panic!("{error:#}"),
     };

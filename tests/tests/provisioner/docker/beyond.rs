@@ -1,0 +1,52 @@
+//! What k3d does not do: two manners of one binary, plans, changes of running clusters.
+
+use anyhow::ensure;
+use e2e::docker::scenario;
+
+use super::support::contains;
+
+#[tokio::test]
+async fn the_two_names_differ_in_streams_and_exit_codes() {
+    scenario(async |session| {
+        let wrong = ["cluster", "create", "--no-such-flag"];
+        session.k3d(&wrong).ends_with(1).await?;
+        session.berth(&wrong).ends_with(2).await?;
+        let cluster = session.name("talk");
+        let answer = session.create(&cluster, &[]).await?;
+        contains(&answer.stdout, "created successfully")?;
+        session.remember_volumes().await?;
+        let answer = session
+            .berth(&["cluster", "delete", &cluster])
+            .succeeds()
+            .await?;
+        ensure!(
+            answer.stdout.is_empty(),
+            "stdout is data: {}",
+            answer.stdout
+        );
+        contains(&answer.stderr, &cluster)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dry_run_prints_the_plan_and_makes_nothing() {
+    scenario(async |session| {
+        let cluster = session.name("dry");
+        let create = [
+            "cluster",
+            "create",
+            &cluster,
+            "--image",
+            session.node_image(),
+            "--dry-run",
+        ];
+        let answer = session.berth(&create).succeeds().await?;
+        contains(&answer.stdout, &format!("k3d-{cluster}-server-0"))?;
+        ensure!(session.engine.containers(&cluster).await?.is_empty());
+        ensure!(session.engine.networks(&cluster).await?.is_empty());
+        ensure!(session.engine.volumes(&cluster).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}

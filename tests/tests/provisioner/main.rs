@@ -1,0 +1,18 @@
+//! Clusters in Docker: what k3d's own end-to-end tests assert, and what we promise beyond, on a real Docker Engine.
+
+// One name that `cargo test -- --skip docker::` leaves out.
+mod docker {
+    mod basic;
+    mod beyond;
+    mod by_hand;
+    mod config_files;
+    mod connections;
+    mod failures;
+    mod kubeconfigs;
+    mod lifecycle;
+    mod networks;
+    mod ports;
+    mod registries;
+    mod servers;
+    mod support;
+}
