@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::fan::{Fan, Taker};
 use super::node::{self, NodeError};
+use super::without::without;
 use super::{Listener, Progress, Report, Source, SourceError, input};
 
 /// A node that takes nothing for so long is not waited for any more.
@@ -55,23 +56,27 @@ pub(super) async fn run(
         known,
     };
     let contents = join_all(nodes.iter().map(|name| node::content(engine, name))).await;
-    let mut takers = Vec::new();
-    let mut common: Option<BTreeSet<Digest>> = None;
+    let mut has = Has::new();
     for (name, content) in nodes.iter().zip(contents) {
         match content {
-            Ok(content) => {
-                common = Some(match common {
-                    Some(common) => common.intersection(&content).cloned().collect(),
-                    None => content,
-                });
-                takers.push(name.clone());
-            }
+            Ok(content) => drop(has.insert(name.clone(), content)),
             Err(error) => batch.drop_node(name, error, report),
         }
     }
-    batch
-        .bring(&takers, common.unwrap_or_default(), report)
-        .await;
+    if !has.is_empty() {
+        batch.bring(&has, report).await;
+    }
+}
+
+/// What the nodes have.
+type Has = BTreeMap<String, BTreeSet<Digest>>;
+
+/// What all of them have.
+fn common(has: &Has) -> BTreeSet<Digest> {
+    let both = |one: BTreeSet<_>, other: &BTreeSet<_>| one.intersection(other).cloned().collect();
+    let mut contents = has.values();
+    let first = contents.next().cloned().unwrap_or_default();
+    contents.fold(first, both)
 }
 
 struct Batch<'a> {
@@ -82,44 +87,58 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn bring(&self, nodes: &[String], common: BTreeSet<Digest>, report: &mut Report) {
-        if nodes.is_empty() {
-            return;
-        }
-        let mut reading = match self.read(nodes, &common, report).await {
+    async fn bring(&self, has: &Has, report: &mut Report) {
+        let common = common(has);
+        let mut reading = match self.read(has, &common, report).await {
             Ok(reading) => reading,
             Err(error) => return report.unread.push(error),
         };
-        let left_out = reading.archive.as_ref().map_or(0, |archive| {
-            let had = archive
-                .blobs
-                .iter()
-                .filter(|(digest, _)| common.contains(digest));
+        report.left_out += reading.archive.as_ref().map_or(0, |archive| {
+            let blobs = archive.blobs.iter();
+            let had = blobs.filter(|(digest, _)| common.contains(digest));
             had.map(|(_, size)| size).sum()
         });
-        report.left_out += left_out;
-        if left_out > 0 && !reading.failed.is_empty() && *self.source != Source::Stdin {
-            // What was left out may have been collected since: once more, with everything.
-            let again: Vec<String> = reading.failed.keys().cloned().collect();
+        let again = self.again(has, &reading);
+        if !again.is_empty() {
             match self.read(&again, &BTreeSet::new(), report).await {
-                Ok(second) => reading.failed = second.failed,
+                Ok(second) => {
+                    reading.failed.retain(|name, _| !again.contains_key(name));
+                    reading.failed.extend(second.failed);
+                    reading.archive = reading.archive.or(second.archive);
+                }
                 Err(error) => report.unread.push(error),
             }
         }
         let names = reading.archive.map(|archive| self.names(&archive, report));
-        self.settle(nodes, reading.failed, names.unwrap_or_default(), report)
+        let nodes: Vec<&String> = has.keys().collect();
+        self.settle(&nodes, reading.failed, names.unwrap_or_default(), report)
             .await;
+    }
+
+    /// Nodes that failed without something that they had when they were asked: it may have been collected since, so they
+    /// get everything once more.
+    fn again(&self, has: &Has, reading: &Reading) -> Has {
+        if *self.source == Source::Stdin {
+            return Has::new();
+        }
+        let failed = reading.failed.keys();
+        let lacked = failed.filter(|name| match (has.get(*name), &reading.archive) {
+            (Some(had), Some(archive)) => archive.blobs.keys().any(|blob| had.contains(blob)),
+            (Some(had), None) => !had.is_empty(),
+            (None, _) => false,
+        });
+        lacked.map(|name| (name.clone(), BTreeSet::new())).collect()
     }
 
     /// Verifies the nodes that did not fail, and notes those that did.
     async fn settle(
         &self,
-        nodes: &[String],
+        nodes: &[&String],
         mut failed: BTreeMap<String, NodeError>,
         names: Vec<String>,
         report: &mut Report,
     ) {
-        let good = nodes.iter().filter(|node| !failed.contains_key(*node));
+        let good = nodes.iter().filter(|node| !failed.contains_key(**node));
         let verified = join_all(good.map(async |name| {
             let result = node::verify(self.engine, name, &names).await;
             (name, result)
@@ -131,7 +150,7 @@ impl Batch<'_> {
                     node: name,
                     source: self.source,
                 }),
-                Err(error) => drop(failed.insert(name.clone(), error)),
+                Err(error) => drop(failed.insert((*name).clone(), error)),
             }
         }
         if failed.len() < nodes.len() {
@@ -162,7 +181,7 @@ impl Batch<'_> {
     /// Reads the source once, for all of these nodes.
     async fn read(
         &self,
-        nodes: &[String],
+        has: &Has,
         leave_out: &BTreeSet<Digest>,
         report: &mut Report,
     ) -> Result<Reading, SourceError> {
@@ -170,13 +189,15 @@ impl Batch<'_> {
         let layout = Layout::new(counted, leave_out.clone());
         let layers = self.known.layers.iter();
         let layout = layers.fold(layout, |layout, layers| layout.with_layers(layers));
-        let (fan, takers) = Fan::new(nodes.len(), PATIENCE);
-        let imports = nodes.iter().zip(takers);
-        let imports = imports.map(|(name, taker)| take(self.engine, name, taker));
+        let (fan, takers) = Fan::new(has.len(), PATIENCE);
+        let imports = has.iter().zip(takers).map(|((name, has), mut taker)| {
+            taker.pieces = without(taker.pieces, has.clone());
+            take(self.engine, name, taker)
+        });
         let (sent, results) = join(self.send(layout, fan, count), join_all(imports)).await;
         let (archive, bytes) = sent?;
         report.sent += bytes;
-        let results = nodes.iter().cloned().zip(results);
+        let results = has.keys().cloned().zip(results);
         let failed = results.filter_map(|(name, result)| Some((name, result.err()?)));
         Ok(Reading {
             archive,

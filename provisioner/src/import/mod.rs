@@ -1,10 +1,10 @@
 //! Brings images to the nodes of a cluster: from the Engine, from archives, from standard input.
 //!
 //! ```text
-//! arguments --sources--> Sources                                                        pure
-//! docker save | file | stdin --docker::image::Layout--> OCI layout --fan--> ctr on each node, at the same time
-//!                                   |                                          |
-//!                        without what all nodes have                 verified: the names are there
+//! arguments --sources--> Sources                                                                      pure
+//! docker save | file | stdin --docker::image::Layout--> OCI layout --fan--> without --> ctr    on each node, at once
+//!                                      |                                      |          |
+//!                       without what all nodes have         nor what the node has       verified: the names are there
 //! ```
 //!
 //! Every source is read once and held nowhere: the slowest node sets the pace, and a node that fails is dropped while
@@ -16,6 +16,7 @@ mod fan;
 mod input;
 mod node;
 mod sources;
+mod without;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -80,7 +81,7 @@ pub struct Report {
     pub unread: Vec<SourceError>,
     /// Bytes that a node was sent which had nothing before it.
     pub sent: u64,
-    /// Bytes of content that all nodes had.
+    /// Bytes of content that all nodes had; what only some of them had is left out for those as well.
     pub left_out: u64,
 }
 
