@@ -141,6 +141,20 @@ impl Sandbox {
         }
     }
 
+    /// Waits until the entrypoint wrote this down.
+    pub(crate) fn wait_for_log(&self, wanted: &str) {
+        let start = Instant::now();
+        while !self.log().contains(wanted) {
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{:?}: {}",
+                self.shell,
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// What the entrypoint wrote down.
     pub(crate) fn log(&self) -> String {
         let logs = fs::read_dir(self.path("var/log")).unwrap();

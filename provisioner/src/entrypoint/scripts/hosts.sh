@@ -15,6 +15,8 @@ hosts=$root/etc/hosts
 custom=$root/etc/k3d/coredns-custom.yaml
 pause=${K3D_COREDNS_PAUSE:-3}
 tries=${K3D_COREDNS_TRIES:-400}
+again=${K3D_COREDNS_AGAIN:-15}
+rounds=${K3D_COREDNS_ROUNDS:-20}
 export KUBECONFIG="${KUBECONFIG:-${K3S_KUBECONFIG_OUTPUT:-/etc/rancher/k3s/k3s.yaml}}"
 set -f
 
@@ -72,19 +74,27 @@ write_manifest() {
   (umask 077 && mkdir -p "$manifests" && cp "$custom" "$own.new") && mv -f "$own.new" "$own"
 }
 
-# Two manifests of one object would undo each other. A patch adds our key to theirs, and theirs leaves it alone.
-# Whoever is first creates the object.
+# Two manifests of one object undo each other: what the first said is taken away when the second is applied. So our key
+# is added beside k3s's folder, and again for a while, until k3s has applied theirs. Whoever is first creates the object.
 patch_later() {
   count=0
-  until kubectl patch configmap coredns-custom --namespace kube-system --type merge --patch "$(cat "$custom")" ||
-    kubectl create -f "$custom"; do
+  added=0
+  while [ "$count" -lt "$tries" ]; do
     count=$((count + 1))
-    if [ "$count" -ge "$tries" ]; then
-      echo "gave up: CoreDNS does not know the names of /etc/k3d/hosts"
-      return
+    if kubectl patch configmap coredns-custom --namespace kube-system --type merge --patch "$(cat "$custom")" ||
+      kubectl create -f "$custom"; then
+      added=$((added + 1))
+      [ "$added" -lt "$rounds" ] || break
+      sleep "$again"
+    else
+      sleep "$pause"
     fi
-    sleep "$pause"
   done
+  if [ "$added" -gt 0 ]; then
+    echo "CoreDNS knows the names of /etc/k3d/hosts"
+  else
+    echo "gave up: CoreDNS does not know the names of /etc/k3d/hosts"
+  fi
 }
 
 if [ -f "$names" ]; then
