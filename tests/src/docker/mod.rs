@@ -12,6 +12,7 @@
 pub mod by_hand;
 mod certificates;
 mod engine;
+pub mod faults;
 mod invocation;
 mod remains;
 mod session;
@@ -19,6 +20,7 @@ mod ssh;
 
 pub use certificates::EncryptedEngine;
 pub use engine::Engine;
+pub use faults::FaultyEngine;
 pub use invocation::{Answer, Invocation};
 pub use session::{Session, podman_scenario, scenario};
 pub use ssh::SshServer;

@@ -2,6 +2,7 @@
 
 // One name that `cargo test -- --skip docker::` leaves out.
 mod docker {
+    mod apply;
     mod basic;
     mod beyond;
     mod by_hand;
@@ -12,7 +13,9 @@ mod docker {
     mod lifecycle;
     mod networks;
     mod ports;
+    mod pulls;
     mod registries;
+    mod rollback;
     mod servers;
     mod support;
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use e2e::docker::faults::socket_of;
 use e2e::docker::{EncryptedEngine, Invocation, Session, SshServer, podman_scenario, scenario};
 
 use super::support::{contains, counts};
@@ -38,10 +39,7 @@ async fn comes_and_goes(
 
 /// The engine's socket, which the other connections lead to.
 fn socket(session: &Session) -> Result<PathBuf> {
-    let host = session.engine.settings().host.as_deref();
-    let path = host.unwrap_or("unix:///var/run/docker.sock");
-    let path = path.strip_prefix("unix://");
-    Ok(path.context("DOCKER_HOST must name a socket here")?.into())
+    socket_of(session.engine.settings().host.as_deref())
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn file_with_registry(session: &Session, cluster: &str, registry: &str) -> Resul
     Ok(path.display().to_string())
 }
 
-async fn push_and_pull(session: &Session, registry: &str, node: &str) -> Result<()> {
+pub(crate) async fn push_and_pull(session: &Session, registry: &str, node: &str) -> Result<()> {
     let port = session.engine.host_port(registry, "5000/tcp").await?;
     let pushed = format!("localhost:{port}/small:local");
     let image = format!("{}:push", session.name("image"));
