@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 /// Big enough that a fast stream costs few system calls; held only while there is something to carry.
-const CHUNK: usize = 128 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// Relays until the end; errors have no one to be told to but the two ends, who learn them as a reset.
 pub(super) async fn relay(client: &TcpStream, server: &TcpStream, idle: Duration) {
