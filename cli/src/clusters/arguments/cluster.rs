@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use registries::Secret;
 
 use super::values::{Csv, Waiting, go_bool_or_pods, go_duration, go_integer};
 use super::{Changes, Listing};
@@ -82,7 +83,7 @@ pub(crate) struct Create {
     /// Number of agents [default: 0].
     #[arg(short, long, value_name = "NUMBER", value_parser = go_integer)]
     pub agents: Option<i64>,
-    /// Image of k3s, or the word latest or stable, or +CHANNEL.
+    /// Image of k3s, or latest, stable or +CHANNEL: the newest of a channel (`K3D_CHANNEL_URL` says where channels stand).
     #[arg(short, long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// Network to join; it is not deleted with the cluster.
@@ -93,7 +94,7 @@ pub(crate) struct Create {
     pub subnet: Option<String>,
     /// Token by which nodes join [default: 20 random letters].
     #[arg(long, value_name = "TOKEN")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Wait until the API answers and every node is Ready; `pods`: until the system pods run, too [default: true].
     #[arg(long, value_name = "BOOL|pods", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool_or_pods)]
     pub wait: Option<Waiting>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use registries::Secret;
 
 use super::values::{Csv, Waiting, go_bool_or_pods, go_duration, go_integer};
 use super::{Changes, Listing};
@@ -65,7 +66,7 @@ pub(crate) struct CreateNode {
     pub network: Vec<Csv>,
     /// Token by which the nodes join [default: that of the cluster].
     #[arg(short, long, value_name = "TOKEN", default_value = "")]
-    pub token: String,
+    pub token: Secret,
     /// Argument for k3s.
     #[arg(long, value_name = "ARG")]
     pub k3s_arg: Vec<String>,

@@ -55,7 +55,7 @@ pub(crate) struct Version {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VersionCommand {
-    /// List the versions that there are of a component, from its registry.
+    /// List the versions that there are of a component, from its registry or the one at `K3D_REGISTRY_URL`.
     #[command(visible_alias = "ls")]
     List(Tags),
 }

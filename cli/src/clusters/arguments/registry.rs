@@ -1,6 +1,7 @@
 //! `registry ...`.
 
 use clap::{Args, Subcommand};
+use registries::Secret;
 
 use super::{Changes, Listing};
 
@@ -58,7 +59,7 @@ pub(crate) struct CreateRegistry {
         default_value = "",
         hide_default_value = true
     )]
-    pub proxy_password: String,
+    pub proxy_password: Secret,
     /// Leave the how-to text out.
     #[arg(long)]
     pub no_help: bool,

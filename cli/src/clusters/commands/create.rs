@@ -156,6 +156,7 @@ fn addresses(host: &str) -> Vec<IpAddr> {
 
 fn flags(arguments: &Create) -> CreateFlags {
     let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let token = arguments.token.as_ref().filter(|token| !token.is_empty());
     CreateFlags {
         name: text(&arguments.name),
         api_port: text(&arguments.api_port),
@@ -174,7 +175,7 @@ fn flags(arguments: &Create) -> CreateFlags {
         image: text(&arguments.image),
         network: text(&arguments.network),
         subnet: text(&arguments.subnet),
-        token: text(&arguments.token),
+        token: token.map(|token| token.expose().to_owned()),
         wait: arguments.wait.map(|wait| word(wait).to_owned()),
         timeout: arguments
             .timeout

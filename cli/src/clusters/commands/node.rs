@@ -111,7 +111,7 @@ fn addition(arguments: &CreateNode) -> Result<Addition> {
         ulimits,
         node_labels,
         networks: Csv::join(&arguments.network),
-        token: given(&arguments.token).map(Into::into),
+        token: Some(arguments.token.clone()).filter(|token| !token.is_empty()),
         args: arguments.k3s_arg.clone(),
         wait: arguments.wait.into(),
     })

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use provisioner::cluster::{ContainerPort, RegistryProxy, RegistrySpec};
 use provisioner::config::exposure::{self, PortChoice};
 use provisioner::names;
+use provisioner::step::Step;
 
 use super::session::{self, carry_out};
 use super::{Context, Done, help, listing, refused};
@@ -39,8 +40,14 @@ async fn create(
 ) -> Result<Done> {
     let spec = spec(arguments)?;
     let provisioner = session::connect(context).await?;
-    let plan = provisioner.plan_create_registry(&spec).await?;
+    let mut plan = provisioner.plan_create_registry(&spec).await?;
     let name = &spec.name;
+    for cluster in &arguments.cluster {
+        plan.steps.push(Step::Connect {
+            container: name.clone(),
+            network: provisioner.cluster(cluster).await?.network(),
+        });
+    }
     if !carry_out(&provisioner, &plan, arguments.changes, streams).await? {
         return Ok(Done::Success);
     }
@@ -78,7 +85,7 @@ fn spec(arguments: &CreateRegistry) -> Result<RegistrySpec> {
     let proxy = (!arguments.proxy_remote_url.is_empty()).then(|| RegistryProxy {
         remote_url: arguments.proxy_remote_url.clone(),
         username: arguments.proxy_username.clone(),
-        password: arguments.proxy_password.clone().into(),
+        password: arguments.proxy_password.clone(),
     });
     Ok(RegistrySpec {
         name: name.map_or_else(|| names::DEFAULT_REGISTRY_NAME.to_owned(), names::prefixed),
