@@ -322,12 +322,22 @@ fn publish(
             });
         }
     }
+    let published = there.ports();
     for change in &changes {
-        let sign = if change.removes { '-' } else { '+' };
-        let host = &change.binding.port;
+        let is_there = published.contains_key(&change.port);
+        let sign = match (change.removes, is_there) {
+            (true, _) => '-',
+            (false, true) => '~',
+            (false, false) => '+',
+        };
+        let goes = match change.targets.as_slice() {
+            [] => String::new(),
+            targets => format!(" to {}", targets.join(", ")),
+        };
+        let (host, port) = (&change.binding.port, change.port);
         result
             .differences
-            .push(format!("{sign} port {host}:{}", change.port));
+            .push(format!("{sign} port {host}:{port}{goes}"));
     }
     // New nodes are forwarded to before the file is compared, so both come from one list of changes.
     result

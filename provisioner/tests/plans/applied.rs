@@ -83,7 +83,7 @@ fn agents_come_and_go_and_ports_follow() {
         [
             "+ agent k3d-demo-agent-1",
             "+ agent k3d-demo-agent-2",
-            "+ port 8080:80/tcp"
+            "+ port 8080:80/tcp to k3d-demo-agent-0, k3d-demo-agent-2"
         ]
     );
     same("plans/apply-more.txt", &listing(&result.steps));
