@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use provisioner::ops::{Plan, Provisioner, Unfinished};
 use provisioner::run::Reporter;
 use provisioner::step::Step;
@@ -57,9 +57,14 @@ pub(crate) async fn carry_out(
         show(plan, changes, streams)?;
         return Ok(false);
     }
-    let done: Result<(), Unfinished> = provisioner.run(plan).await;
-    done?;
-    Ok(true)
+    match provisioner.run(plan).await {
+        Ok(()) => Ok(true),
+        Err(Unfinished {
+            failure,
+            rolled_back: true,
+        }) => bail!("{failure}; what was done has been undone"),
+        Err(Unfinished { failure, .. }) => Err(failure.into()),
+    }
 }
 
 /// Prints a plan.
