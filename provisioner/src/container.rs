@@ -338,13 +338,9 @@ fn registry_environment(registry: &RegistrySpec, inside: u16) -> Vec<String> {
     let mut env = Vec::new();
     if let Some(proxy) = &registry.proxy {
         env.push(format!("REGISTRY_PROXY_REMOTEURL={}", proxy.remote_url));
-        if !proxy.username.is_empty() {
-            env.push(format!("REGISTRY_PROXY_USERNAME={}", proxy.username));
-            env.push(format!(
-                "REGISTRY_PROXY_PASSWORD={}",
-                proxy.password.expose()
-            ));
-        }
+        env.push(format!("REGISTRY_PROXY_USERNAME={}", proxy.username));
+        let password = proxy.password.expose();
+        env.push(format!("REGISTRY_PROXY_PASSWORD={password}"));
     }
     if registry.delete_enabled {
         env.push("REGISTRY_STORAGE_DELETE_ENABLED=true".to_owned());

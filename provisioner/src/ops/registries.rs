@@ -52,7 +52,6 @@ impl Provisioner {
             .iter()
             .filter(|container| container.role == Role::Registry)
             .collect();
-        let is_there = |spec: &RegistrySpec| registries.iter().any(|it| it.name == spec.name);
         let mut known_to_nodes = Vec::new();
         let mut used = Vec::new();
         let mut hosts = Vec::new();
@@ -65,19 +64,25 @@ impl Provisioner {
             hosts.push(registry_host(registry));
             used.push(registry.name.clone());
         }
-        if let Some(create) = &spec.registries.create {
-            if !used.contains(&create.name) {
-                known_to_nodes.push(NodeRegistry::of_spec(create));
-                hosts.push(advertised_host(&create.host, &create.host_ip.to_string()));
-            }
-            let belongs = registries
-                .iter()
-                .any(|it| it.name == create.name && it.cluster == spec.name);
-            if used.contains(&create.name) || (is_there(create) && belongs) {
-                if !used.contains(&create.name) {
-                    used.push(create.name.clone());
+        if let Some(create) = spec.registries.create.take() {
+            let there = registries.iter().find(|it| it.name == create.name);
+            let caches = NodeRegistry::of_spec(&create).caches;
+            match there.filter(|it| it.cluster == spec.name) {
+                _ if used.contains(&create.name) => {}
+                // Made by an earlier application, with a port that was chosen then.
+                Some(there) => {
+                    known_to_nodes.push(NodeRegistry {
+                        caches,
+                        ..node_registry(there)?
+                    });
+                    hosts.push(registry_host(there));
+                    used.push(create.name);
                 }
-                spec.registries.create = None;
+                None => {
+                    known_to_nodes.push(NodeRegistry::of_spec(&create));
+                    hosts.push(advertised_host(&create.host, &create.host_ip.to_string()));
+                    spec.registries.create = Some(create);
+                }
             }
         }
         let mut files = Vec::new();

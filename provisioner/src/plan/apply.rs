@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::create::{
-    container_steps, file_steps, folder_steps, has_kubelet, kubernetes_name, start_step,
+    container_steps, file_steps, folder_steps, has_kubelet, kubernetes_name, registry_steps,
+    start_step,
 };
 use super::{ClusterRegistries, PortChange, Refusal, Surroundings, change_ports, start, together};
 use crate::balancer::config::Config;
@@ -49,6 +50,7 @@ pub fn apply(
         .api_server()
         .map(|server| server.name.clone())
         .unwrap_or_default();
+    create_registry(spec, around, &mut result);
     connect(cluster, registries, &mut result);
     write_files(spec, cluster, found, registries, &mut result)?;
     start_stopped(spec, cluster, &mut result);
@@ -86,6 +88,20 @@ fn start_stopped(spec: &ClusterSpec, cluster: &Cluster, result: &mut Application
     let line = |node: &Container| format!("~ {} {} does not run", node.role, node.name);
     result.differences.extend(stopped.map(line));
     result.steps.extend(start(cluster, spec.options.wait));
+}
+
+/// A registry that the file wants and that is not there.
+fn create_registry(spec: &ClusterSpec, around: &Surroundings, result: &mut Application) {
+    let Some(registry) = &spec.registries.create else {
+        return;
+    };
+    result
+        .differences
+        .push(format!("+ registry {}", registry.name));
+    result.steps.push(Step::EnsureImage {
+        image: registry.image.clone(),
+    });
+    result.steps.extend(registry_steps(spec, registry, around));
 }
 
 fn connect(cluster: &Cluster, registries: &ClusterRegistries, result: &mut Application) {

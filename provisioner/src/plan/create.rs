@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{ClusterRegistries, Surroundings, together};
 use crate::balancer::config::Config;
-use crate::cluster::{BalancerSpec, ClusterSpec, NodeFile, NodeSpec, Role, Wait};
+use crate::cluster::{BalancerSpec, ClusterSpec, NodeFile, NodeSpec, RegistrySpec, Role, Wait};
 use crate::container::{self, ContainerSpec};
 use crate::step::{Ready, Step};
 use crate::{entrypoint, names};
@@ -22,7 +22,11 @@ pub fn create(
         subnet: cluster.network.subnet.clone(),
     });
     steps.extend(volumes(cluster));
-    steps.extend(registry_steps(cluster, registries, around));
+    let used = registries.used.iter();
+    steps.extend(used.filter_map(|registry| connect_step(cluster, registry)));
+    if let Some(registry) = &cluster.registries.create {
+        steps.extend(registry_steps(cluster, registry, around));
+    }
     let nodes: Vec<&NodeSpec> = cluster.nodes.iter().collect();
     steps.extend(folder_steps(&nodes, around));
     together(&mut steps, container_steps(cluster, &nodes, around));
@@ -91,36 +95,27 @@ fn volumes(cluster: &ClusterSpec) -> Vec<Step> {
         .collect()
 }
 
-fn registry_steps(
+/// Made, connected and started before the nodes, which may pull from it at once.
+pub(super) fn registry_steps(
     cluster: &ClusterSpec,
-    registries: &ClusterRegistries,
+    registry: &RegistrySpec,
     around: &Surroundings,
 ) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut connected = registries.used.clone();
-    if let Some(registry) = &cluster.registries.create {
-        let spec = container::of_registry(registry, Some(&cluster.name), around.habits);
-        steps.push(Step::CreateContainer(Box::new(spec)));
-        connected.push(registry.name.clone());
-    }
-    if !cluster.network.host {
-        steps.extend(connected.into_iter().map(|container| Step::Connect {
-            container,
-            network: cluster.network.name.clone(),
-        }));
-    }
-    // Before the nodes, which may pull from it at once.
-    steps.extend(
-        cluster
-            .registries
-            .create
-            .as_ref()
-            .map(|registry| Step::Start {
-                container: registry.name.clone(),
-                until: Ready::Started,
-            }),
-    );
+    let spec = container::of_registry(registry, Some(&cluster.name), around.habits);
+    let mut steps = vec![Step::CreateContainer(Box::new(spec))];
+    steps.extend(connect_step(cluster, &registry.name));
+    steps.push(Step::Start {
+        container: registry.name.clone(),
+        until: Ready::Started,
+    });
     steps
+}
+
+fn connect_step(cluster: &ClusterSpec, container: &str) -> Option<Step> {
+    (!cluster.network.host).then(|| Step::Connect {
+        container: container.to_owned(),
+        network: cluster.network.name.clone(),
+    })
 }
 
 pub(super) fn folder_steps(nodes: &[&NodeSpec], around: &Surroundings) -> Vec<Step> {
