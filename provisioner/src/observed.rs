@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn containers_become_clusters_with_nodes_in_order() {
-        let found = clusters([
+        let found = clusters(vec![
             container("k3d-b-server-0", "server", "b", &[]),
             container("k3d-a-agent-10", "agent", "a", &[]),
             container("k3d-a-agent-2", "agent", "a", &[]),
