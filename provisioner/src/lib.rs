@@ -17,6 +17,7 @@ pub mod import;
 pub mod kubeconfig;
 pub mod names;
 pub mod observed;
+pub mod operator;
 pub mod ops;
 pub mod payload;
 pub mod plan;

@@ -47,7 +47,11 @@ pub(crate) fn k3d_command() -> Command {
     let root = Tree::augment_subcommands(Globals::augment_args(root))
         .about("Make and run clusters of k3s in Docker.");
     let root = root.mut_subcommand("cluster", |cluster| {
-        cluster.mut_subcommand("apply", |apply| apply.hide(true))
+        cluster
+            .mut_subcommand("apply", |apply| apply.hide(true))
+            .mut_subcommand("create", |create| {
+                create.mut_arg("berth", |berth| berth.hide(true))
+            })
     });
     dialect::speak(root)
 }
@@ -77,6 +81,10 @@ pub(crate) fn run_as_k3d(words: &[OsString]) -> ExitCode {
     };
     if let Some(path) = beyond(&matches) {
         return refuse_beyond(&root, path);
+    }
+    if wants_berth(&matches) {
+        let (path, _) = dialect::resolve(&root, &["cluster".to_owned(), "create".to_owned()]);
+        return explain_refusal(&root, &path, "unknown flag: --berth");
     }
     let globals = Globals::from_arg_matches(&matches).unwrap_or_default();
     if matches.get_flag("version") {
@@ -148,6 +156,14 @@ fn beyond(matches: &ArgMatches) -> Option<&'static [&'static str]> {
         }
         here.is_some()
     })
+}
+
+/// A flag that k3d does not have.
+fn wants_berth(matches: &ArgMatches) -> bool {
+    let create = matches
+        .subcommand_matches("cluster")
+        .and_then(|cluster| cluster.subcommand_matches("create"));
+    create.is_some_and(|create| create.get_flag("berth"))
 }
 
 /// Prints help, or says what is wrong with a command line.

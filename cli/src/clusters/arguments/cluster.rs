@@ -137,6 +137,9 @@ pub(crate) struct Create {
     /// Setting of the load balancer: PATH=VALUE.
     #[arg(long, value_name = "PATH=VALUE")]
     pub lb_config_override: Vec<Csv>,
+    /// Run Berth's operator in the cluster from the beginning, with the images that the Docker Engine has.
+    #[arg(long)]
+    pub berth: bool,
     #[command(flatten)]
     pub changes: Changes,
 }

@@ -32,6 +32,9 @@ pub(crate) async fn run(
 ) -> Result<Done> {
     let flags = flags(arguments);
     let (mut provisioner, mut spec) = prepare(arguments.config.as_deref(), &flags, context).await?;
+    if arguments.berth {
+        provisioner::operator::include(&mut spec);
+    }
     let plan = provisioner.plan_create(&mut spec).await?;
     if arguments.changes.dry_run {
         show(&plan, arguments.changes, streams)?;
@@ -53,6 +56,9 @@ pub(crate) async fn run(
     context
         .log
         .info(format!("Cluster '{name}' created successfully!"));
+    if arguments.berth {
+        super::image::import_operator(&provisioner, name, context).await?;
+    }
     context.log.info("You can now use it like this:");
     for line in usage(&spec, context.log.manner().program()) {
         streams.data(line)?;

@@ -52,6 +52,35 @@ pub(crate) async fn run(
     Ok(conclude(&report, clusters.len(), context))
 }
 
+/// The images of Berth's operator, as far as the Engine has them; nodes pull the others.
+pub(crate) async fn import_operator(
+    provisioner: &Provisioner,
+    cluster: &str,
+    context: &Context<'_>,
+) -> Result<()> {
+    let nodes = running_nodes(provisioner, cluster, context).await?;
+    let present = import::present(&provisioner.engine).await?;
+    let wanted = provisioner::operator::images();
+    let sources = Sources::resolve(&wanted, &present, |_| false);
+    for name in &sources.unknown {
+        context.log.warn(format!(
+            "the Docker Engine has no image '{name}': build it, or the nodes must be able to pull it"
+        ));
+    }
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let reporter = &*provisioner.reporter;
+    let listener = |progress: Progress<'_>| tell(reporter, &progress);
+    let report = import::import(&provisioner.engine, &nodes, &sources, &listener).await;
+    for source in sources.batches() {
+        let task = task(&source);
+        provisioner.reporter.report(Event::Ended { task });
+    }
+    conclude(&report, 1, context);
+    Ok(())
+}
+
 /// The nodes that images go to.
 async fn running_nodes(
     provisioner: &Provisioner,
