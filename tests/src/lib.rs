@@ -8,6 +8,8 @@
 //!
 //! Every test owns a cluster, so nothing it does can disturb another one. A cluster is gone when the test ends; it is kept, with
 //! its logs, when `KEEP=1` is set. A test that fails prints objects, Events, pod logs and the nodes' files.
+//!
+//! The provisioner makes clusters itself: [`docker`] runs it on a real engine.
 
 pub mod api_server;
 pub mod cluster;

@@ -153,7 +153,7 @@ async fn memory_limits_are_what_docker_and_the_node_report() {
 }
 
 #[tokio::test]
-async fn aliases_survive_a_restart_that_docker_makes() {
+async fn aliases_survive_a_restart_that_docker_makes_and_reach_later_nodes() {
     scenario(async |session| {
         let cluster = session.name("alias");
         let flags = [
@@ -189,6 +189,13 @@ async fn aliases_survive_a_restart_that_docker_makes() {
             session.is_reachable(&cluster)
         })
         .await?;
+        let extra = session.name("late");
+        let add = ["node", "create", &extra, "--cluster", &cluster];
+        session.k3d(&add).succeeds().await?;
+        session.remember_volumes().await?;
+        for name in names {
+            resolves(session, &format!("k3d-{extra}-0"), name).await?;
+        }
         coredns_serves(session, "host.k3d.internal").await?;
         coredns_serves(session, "db.example").await?;
         session.delete(&cluster).await?;
