@@ -1,6 +1,7 @@
 //! Measures what docs/performance.md states, each figure beside its peer or limit in the same run.
 
 mod balancer;
+mod clusters;
 mod document;
 mod node_writer;
 mod operator;
@@ -37,6 +38,8 @@ enum Command {
     /// The peer of the node-writer, as a process.
     #[command(hide = true)]
     BareWrite { root: PathBuf },
+    /// Creating, listing and filling clusters; needs Docker and the image that nodes run.
+    Clusters(clusters::Arguments),
     /// Connections through the load balancer beside direct ones.
     Balancer,
     /// The load balancer, as a process.
@@ -59,6 +62,7 @@ fn main() -> Result<()> {
         Command::Document => document::measure()?,
         Command::NodeWriter { binary, disk } => node_writer::measure(&binary, &disk)?,
         Command::BareWrite { root } => return node_writer::bare_write(&root),
+        Command::Clusters(arguments) => clusters::measure(&arguments)?,
         Command::Balancer => balancer::measure()?,
         Command::Balance { file } => return balancer::balance(&file),
         Command::Operator { binary } => operator::measure(&binary)?,

@@ -50,6 +50,26 @@ impl Samples {
             self.0.len()
         )
     }
+
+    /// `1.23 s (1.20 s to 1.31 s, 5 runs)`
+    pub(crate) fn spread(&self) -> String {
+        format!(
+            "{} ({} to {}, {} runs)",
+            short(self.percentile(50)),
+            short(self.percentile(0)),
+            short(self.percentile(100)),
+            self.0.len()
+        )
+    }
+}
+
+/// `1.23 ms`, `1.23 s`
+fn short(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        milliseconds(duration)
+    } else {
+        format!("{:.2} s", duration.as_secs_f64())
+    }
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> String {
