@@ -10,3 +10,4 @@ mod create;
 mod existing;
 mod golden;
 mod samples;
+mod secrets;
