@@ -34,7 +34,7 @@ pub enum Refusal {
     NoToken,
     #[error("a {role} cannot join a cluster elsewhere; use --role agent or --role server")]
     NotANode { role: String },
-    #[error("no registry named {name}; there are: {known}")]
+    #[error("no registry named {name}; {known}")]
     NoSuchRegistry { name: String, known: String },
 }
 

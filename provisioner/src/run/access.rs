@@ -108,6 +108,9 @@ impl Runner<'_> {
         let store = self.settings.kubeconfigs.clone();
         let folders = self.settings.folders.clone();
         let cluster = cluster.to_owned();
+        // What is left of its creation; somebody who holds it has it open.
+        let lock = folders.own.join(format!(".cluster-{cluster}.lock"));
+        let _ = std::fs::remove_file(lock);
         let removed = tokio::task::spawn_blocking(move || {
             let entries = store.remove(&cluster).map(drop);
             entries.and(folders.remove_cluster_files(&cluster).map(drop))
