@@ -130,6 +130,10 @@ impl Writer {
         let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let posted = api.create(&PostParams::default(), event).await;
+        // One with a name of its own was told before.
+        if matches!(&posted, Err(kube::Error::Api(status)) if status.is_already_exists()) {
+            return;
+        }
         if let Err(error) = posted.during(|| "create an Event".to_owned()) {
             tracing::warn!(%error, "an Event was lost");
         }

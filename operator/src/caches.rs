@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::facts::{ConfigFacts, NodeFacts, ObjectFacts, PodFacts};
 use crate::index::Index;
 use crate::selection::selects;
+use crate::watching;
 
 /// Small pages keep the memory of a first list small.
 const PAGE: u32 = 100;
@@ -57,7 +58,7 @@ impl Caches {
 
         let this = self.clone();
         let waker = wake.clone();
-        let nodes = watcher(Api::<Node>::all(client.clone()), all()).default_backoff();
+        let nodes = watching::follow(Api::<Node>::all(client.clone()), all());
         let node = move |node: &NodeFacts| this.wake_selecting(node, &waker);
         tasks.spawn(
             self.nodes
@@ -66,14 +67,13 @@ impl Caches {
         );
 
         let waker = wake.clone();
-        let pods =
-            watcher(Api::<Pod>::namespaced(client.clone(), namespace), owned()).default_backoff();
+        let pods = watching::follow(Api::<Pod>::namespaced(client.clone(), namespace), owned());
         let pod = move |pod: &PodFacts| self::wake(&waker, &pod.config);
         tasks.spawn(self.pods.clone().follow(pods, PodFacts::of, pod));
 
         let waker = wake.clone();
         let sets = Api::<PartialObjectMeta<DaemonSet>>::namespaced(client.clone(), namespace);
-        let sets = watcher(sets, owned()).default_backoff();
+        let sets = watching::follow(sets, owned());
         let set = move |set: &ObjectFacts| {
             if let Some(config) = &set.config {
                 self::wake(&waker, config);
@@ -87,11 +87,8 @@ impl Caches {
 
         let this = self.clone();
         let waker = wake.clone();
-        let secrets = watcher(
-            Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace),
-            all(),
-        )
-        .default_backoff();
+        let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace);
+        let secrets = watching::follow(secrets, all());
         let secret = move |secret: &ObjectFacts| {
             // One of ours that appears was made by a reconcile; one that vanishes has to be made again.
             let here = this.secrets.with(|all| all.contains_key(&secret.name));
@@ -113,7 +110,7 @@ impl Caches {
         let waker = wake.clone();
         let manifests = manifests.map(|(name, notify)| (name.to_owned(), notify));
         let maps = Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), namespace);
-        let maps = watcher(maps, all()).default_backoff();
+        let maps = watching::follow(maps, all());
         let map = move |map: &ObjectFacts| {
             if let Some((_, notify)) = manifests.as_ref().filter(|(name, _)| *name == map.name) {
                 notify.notify_one();
@@ -143,8 +140,7 @@ impl Caches {
         let (reader, writer) = store();
         let this = self.clone();
         let config = watcher::Config::default().page_size(PAGE);
-        let stream = watcher(Api::<RegistryConfig>::all(client.clone()), config)
-            .default_backoff()
+        let stream = watching::follow(Api::<RegistryConfig>::all(client.clone()), config)
             .inspect_ok(move |event| {
                 let changed = this
                     .configs
@@ -213,3 +209,7 @@ fn trim(config: &mut RegistryConfig) {
     };
     config.status = None;
 }
+
+#[cfg(test)]
+#[path = "caches_tests.rs"]
+mod tests;

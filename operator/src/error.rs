@@ -36,6 +36,9 @@ impl Error {
     }
 }
 
+/// At most this many fields are named.
+const NAMED_FIELDS: usize = 5;
+
 /// Names the operation of a failed request.
 pub(crate) trait During<T> {
     fn during(self, operation: impl FnOnce() -> String) -> Result<T, Error>;
@@ -65,11 +68,12 @@ pub(crate) fn describe(error: &kube::Error) -> String {
 
 fn refusal(status: &Status) -> String {
     let details = status.details.as_ref();
-    let fields: Vec<&str> = details
+    let fields: Vec<String> = details
         .iter()
         .flat_map(|details| &details.causes)
-        .map(|cause| cause.field.as_str())
+        .map(|cause| registries::redact_key(&cause.field))
         .filter(|field| !field.is_empty())
+        .take(NAMED_FIELDS)
         .collect();
     let mut text = format!("the server answered {} {}", status.code, status.reason);
     if !fields.is_empty() {
@@ -77,4 +81,45 @@ fn refusal(status: &Status) -> String {
         text.push_str(&fields.join(", "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::response::{StatusCause, StatusDetails};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_fields_without_what_keys_may_carry() {
+        let cause = |field: &str| StatusCause {
+            reason: "FieldValueInvalid".to_owned(),
+            message: "hunter2".to_owned(),
+            field: field.to_owned(),
+        };
+        let status = Status {
+            code: 422,
+            reason: "Invalid".to_owned(),
+            message: "hunter2".to_owned(),
+            details: Some(StatusDetails {
+                causes: vec![
+                    cause("spec.registries.configs.user:hunter2@mirror.internal.auth"),
+                    cause("spec.registries.mirrors.docker.io.rewrite.^x/(.*)$"),
+                    cause(""),
+                ],
+                name: String::new(),
+                group: String::new(),
+                kind: String::new(),
+                uid: String::new(),
+                retry_after_seconds: 0,
+            }),
+            ..Status::default()
+        };
+        let text = refusal(&status);
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(
+            text.contains("422 Invalid about") && text.contains("mirror.internal.auth"),
+            "{text}"
+        );
+        assert!(text.contains("rewrite.^x/(.*)$"), "{text}");
+    }
 }

@@ -120,6 +120,7 @@ pub(crate) fn folder(distribution: Distribution) -> &'static str {
 /// One pod of a DaemonSet of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PodFacts {
+    pub(crate) name: String,
     pub(crate) config: String,
     pub(crate) node: String,
     pub(crate) role: String,
@@ -153,6 +154,7 @@ impl PodFacts {
             .map(|time| time.0);
         let containers = status.and_then(|status| status.container_statuses.as_deref());
         Some(Self {
+            name: pod.name_any(),
             config: label(names::LABEL_REGISTRY_CONFIG)?,
             node: pod.spec.as_ref()?.node_name.clone()?,
             role: label(names::LABEL_ROLE)?,

@@ -9,6 +9,7 @@ mod apply;
 mod build;
 mod caches;
 mod controller;
+mod departure;
 mod election;
 mod error;
 mod events;
@@ -19,6 +20,7 @@ mod index;
 mod leader;
 mod manifests;
 mod metrics;
+mod ownership;
 mod pod;
 mod process;
 mod prune;
@@ -33,6 +35,7 @@ mod situation;
 mod status;
 mod uninstall;
 mod validate;
+mod watching;
 
 fn main() -> ExitCode {
     match process::start(Settings::parse()) {

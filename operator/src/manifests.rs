@@ -94,8 +94,29 @@ async fn apply(
     let applied = api
         .patch_metadata(name, &parameters, &Patch::Apply(manifest))
         .await;
-    applied.during(|| format!("apply RegistryConfig {name}"))?;
-    Ok(())
+    if let Err(kube::Error::Api(status)) = &applied
+        && status.code == 422
+        && holds_empty_text(manifest)
+    {
+        // Kubernetes 1.20 makes null of an empty text, such as a rewrite that leaves nothing, and then refuses it.
+        tracing::error!(
+            config.name = %name,
+            "this API server may not store empty texts: give a document with an empty replacement under `registries` of \
+             the values, or in a Secret that registriesFrom names"
+        );
+    }
+    applied
+        .map(drop)
+        .during(|| format!("apply RegistryConfig {name}"))
+}
+
+fn holds_empty_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.iter().any(holds_empty_text),
+        Value::Object(map) => map.values().any(holds_empty_text),
+        _ => false,
+    }
 }
 
 /// The value that marks what a `ConfigMap` made.
@@ -105,7 +126,10 @@ pub(crate) fn marker(config_map: &str) -> String {
 
 /// Name and content of a manifest, marked as the chart's.
 fn manifest(text: &str, marker: &str) -> Result<(String, Value), &'static str> {
-    let mut manifest: Value = serde_yaml::from_str(text).map_err(|_| "it is not YAML")?;
+    // Bounded against aliases and nesting. Its words may quote the document, so they are not told.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let mut manifest: Value = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|_| "it is not YAML, or has nesting or aliases without end")?;
     let version = format!("{}/{}", names::GROUP, names::VERSION);
     if manifest["kind"] != names::KIND || manifest["apiVersion"] != version.as_str() {
         return Err("it is not a RegistryConfig of berth.dev/v1alpha1");
@@ -123,6 +147,8 @@ fn manifest(text: &str, marker: &str) -> Result<(String, Value), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -139,6 +165,59 @@ mod tests {
                 "spec": {"nodeSelector": {}},
             })
         );
+    }
+
+    #[test]
+    fn words_are_what_helm_means_by_them() {
+        let spec = |text: &str| {
+            let text = format!(
+                "apiVersion: berth.dev/v1alpha1\nkind: RegistryConfig\nmetadata: {{name: a}}\nspec: {{x: {text}}}\n"
+            );
+            manifest(&text, "m").unwrap().1["spec"]["x"].clone()
+        };
+        // Helm quotes whatever YAML 1.1 would not read as text, and leaves true, false, null and numbers bare.
+        for (bare, value) in [
+            ("true", json!(true)),
+            ("false", json!(false)),
+            ("null", json!(null)),
+            ("10", json!(10)),
+            ("50%", json!("50%")),
+            ("25.5", json!(25.5)),
+            ("2001-01-01", json!("2001-01-01")),
+            ("v1.33.3", json!("v1.33.3")),
+        ] {
+            assert_eq!(spec(bare), value, "{bare}");
+        }
+        for word in [
+            "yes", "no", "on", "off", "y", "n", "True", "~", "0x1F", "1_000", "0o17", "1e3",
+            "12:30", "010", ".inf", "",
+        ] {
+            for quote in ['"', '\''] {
+                assert_eq!(spec(&format!("{quote}{word}{quote}")), json!(word));
+            }
+        }
+    }
+
+    #[test]
+    fn a_manifest_without_end_is_refused() {
+        let mut bomb = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let before = format!("*a{}, ", level - 1).repeat(10);
+            writeln!(bomb, "b{level}: &a{level} [{before}]").unwrap();
+        }
+        // Written out it would have a hundred thousand million values.
+        assert!(manifest(&bomb, "m").is_err());
+        assert!(manifest(&"[".repeat(100_000), "m").is_err());
+    }
+
+    #[test]
+    fn empty_texts_are_found_wherever_they_stand() {
+        assert!(holds_empty_text(
+            &json!({"a": [{"rewrite": {"^x": ""}}], "b": 1})
+        ));
+        assert!(!holds_empty_text(
+            &json!({"a": {}, "b": [], "c": null, "": "x"})
+        ));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) fn start(settings: Settings) -> anyhow::Result<()> {
     )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Documents are checked there; each thread has memory of its own.
+        .max_blocking_threads(4)
         .enable_all()
         .build()?;
     runtime.block_on(async {

@@ -13,10 +13,12 @@ use registries::RevisionKey;
 use crate::apply::Writer;
 use crate::build::{Blueprint, Variant};
 use crate::caches::Caches;
+use crate::departure::{self, departures};
 use crate::error::Error;
 use crate::events::{self, Note};
 use crate::facts::{ConfigFacts, PodFacts};
 use crate::metrics::Metrics;
+use crate::ownership;
 use crate::resolve::{Current, Reader};
 use crate::rollout::{self, Decision, Goal, Outcome, Situation};
 use crate::selection::Selection;
@@ -37,6 +39,9 @@ pub(crate) struct Reconciler {
     pub(crate) key: RevisionKey,
     pub(crate) started: Timestamp,
 }
+
+/// How soon to look again whether somebody else's object is gone.
+const TAKEN: Duration = Duration::from_secs(30);
 
 type Checked = Result<Plan, Vec<compose::Problem>>;
 
@@ -71,7 +76,7 @@ impl Reconciler {
         }
         let own = ConfigFacts::of(&current.config);
         let selection = self.selection(&own);
-        let plan = self.plan(&current.config, &selection).await?;
+        let plan = self.plan(&current, &selection).await?;
         let pods = self.pods(name);
         let goal = situation::goal(&current.config, &selection, &plan);
         let situation = situation::situation(&current, goal, &selection, &pods, now);
@@ -94,11 +99,16 @@ impl Reconciler {
         if !said_first {
             self.tell(&current.config, &status, now).await?;
         }
+        self.tell_departures(&current, &own, &pods, now).await;
         self.prune(&own.name, &status, &situation, &pods).await?;
         if deleting && (decision.outcome == Outcome::Complete || retains(&current.config)) {
             self.let_go(&current, &situation).await?;
         }
-        Ok(decision.wake)
+        // Nobody says when somebody else's object is gone.
+        Ok(decision.wake.or_else(|| {
+            plan.is_err_and(|all| ownership::is_among(&all))
+                .then_some(TAKEN)
+        }))
     }
 
     fn selection(&self, own: &ConfigFacts) -> Selection {
@@ -118,19 +128,54 @@ impl Reconciler {
         })
     }
 
-    async fn plan(&self, config: &RegistryConfig, selection: &Selection) -> Result<Checked, Error> {
+    async fn plan(&self, current: &Current, selection: &Selection) -> Result<Checked, Error> {
+        let config = &current.config;
         // What goes needs no plan, and what it names may be gone already.
         if config.metadata.deletion_timestamp.is_some() {
             return Ok(Err(Vec::new()));
         }
         let inputs = self.reader.inputs(&config.spec).await?;
-        Ok(validate(
-            config,
-            &inputs,
-            selection,
-            self.settings.distribution,
-            &self.key,
-        ))
+        let distribution = selection.distribution(self.settings.distribution);
+        let (config, key) = (config.clone(), self.key.clone());
+        let name = config.name_any();
+        // A large document takes its time, and others are reconciled on the same thread.
+        let checked =
+            tokio::task::spawn_blocking(move || validate(&config, &inputs, distribution, &key));
+        let checked = match checked.await {
+            Ok(checked) => checked,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only a run time that ends drops what it was given.
+                Err(_) => std::future::pending().await,
+            },
+        };
+        let strangers = self.strangers(current, &name, &checked);
+        if strangers.is_empty() {
+            return Ok(checked);
+        }
+        let problems = checked.err().unwrap_or_default();
+        Ok(Err(strangers.into_iter().chain(problems).collect()))
+    }
+
+    /// What somebody else made under the names that are ours.
+    fn strangers(&self, current: &Current, name: &str, checked: &Checked) -> Vec<compose::Problem> {
+        let sets = current.taken.iter().map(|role| {
+            ownership::taken(
+                "DaemonSet",
+                &self.namespace,
+                &names::daemon_set(name, *role),
+            )
+        });
+        let secret = checked.as_ref().ok().and_then(|plan| {
+            let secret = names::revision_secret(name, &plan.revision);
+            let is_taken = self.caches.secrets.with(|secrets| {
+                secrets
+                    .get(&secret)
+                    .is_some_and(|found| !ownership::holds_revision(found, name, &plan.revision))
+            });
+            is_taken.then(|| ownership::taken("Secret", &self.namespace, &secret))
+        });
+        sets.chain(secret).collect()
     }
 
     async fn carry_out(
@@ -155,7 +200,11 @@ impl Reconciler {
                     .await?;
             }
         }
-        let applied = decision.templates.iter().map(|(role, template)| async move {
+        let ours = decision
+            .templates
+            .iter()
+            .filter(|(role, _)| !current.taken.contains(role));
+        let applied = ours.map(|(role, template)| async move {
             let folder = folder(current, *role, plan);
             let half = situation.half(*role);
             let moved = half.template.as_ref() != Some(template);
@@ -215,6 +264,34 @@ impl Reconciler {
             self.event(config, &note, now).await;
         }
         Ok(())
+    }
+
+    /// Nodes that left keep their file, and nobody else would say so.
+    async fn tell_departures(
+        &self,
+        current: &Current,
+        own: &ConfigFacts,
+        pods: &[PodFacts],
+        now: Timestamp,
+    ) {
+        let config = &current.config;
+        if config.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let left = self.caches.nodes.with(|nodes| {
+            self.caches
+                .configs
+                .with(|configs| departures(own, nodes, configs, pods))
+        });
+        for pod in left {
+            let set = Role::ALL.into_iter().find(|role| role.as_str() == pod.role);
+            let folder = set.and_then(|role| written_folder(current, role));
+            let note = departure::note(pod, folder.unwrap_or(node_files::layout::FOLDER_K3S));
+            let mut event = events::event(config, &note, &self.settings.lease.identity, now);
+            event.metadata.generate_name = None;
+            event.metadata.name = Some(departure::event_name(config, pod));
+            self.writer.event(&event).await;
+        }
     }
 
     async fn event(&self, config: &RegistryConfig, note: &Note, now: Timestamp) {
@@ -334,11 +411,13 @@ fn folder<'a>(current: &'a Current, role: Role, plan: &'a Checked) -> &'a str {
     if let Ok(plan) = plan {
         return plan.folder;
     }
-    let spec = current
-        .daemon_sets
-        .get(&role)
-        .and_then(|set| set.spec.as_ref());
-    crate::pod::folder_of(spec.map(|spec| &spec.template)).unwrap_or(node_files::layout::FOLDER_K3S)
+    written_folder(current, role).unwrap_or(node_files::layout::FOLDER_K3S)
+}
+
+/// Where the pods of one half write now.
+fn written_folder(current: &Current, role: Role) -> Option<&str> {
+    let spec = current.daemon_sets.get(&role)?.spec.as_ref();
+    crate::pod::folder_of(spec.map(|spec| &spec.template))
 }
 
 fn retains(config: &RegistryConfig) -> bool {

@@ -233,8 +233,11 @@ async fn a_second_look_writes_nothing() {
             name: secret.name_any(),
             version: None,
             created: None,
-            config: None,
-            revision: None,
+            config: Some("default".to_owned()),
+            revision: secret
+                .name_any()
+                .strip_prefix("default-")
+                .map(str::to_owned),
         })
     };
     reconciler
@@ -249,6 +252,97 @@ async fn a_second_look_writes_nothing() {
     assert!(writes.is_empty(), "{writes:?}");
 }
 
+/// Somebody else's object under the name of ours.
+fn strange(kind: &str, name: &str) -> Value {
+    let spec = json!({"selector": {}, "template": {"metadata": {"labels": {"berth.dev/revision": "0123456789"}}}});
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "labels": {"app": "other"}}, "spec": spec})
+}
+
+#[tokio::test]
+async fn a_daemon_set_of_somebody_else_is_named_and_left_alone() {
+    let path = format!("{SETS}default-workers");
+    let objects = |object: Value| {
+        BTreeMap::from([
+            (CONFIGS.to_owned(), object),
+            (path.clone(), strange("DaemonSet", "default-workers")),
+        ])
+    };
+    let seen = run(objects(stored(&json!({"nodeSelector": {}}))), &["a"]).await;
+    let told = seen
+        .iter()
+        .find(|seen| seen.path.ends_with("/status"))
+        .unwrap();
+    let conditions = told.body["status"]["conditions"].as_array().unwrap();
+    let stalled = conditions
+        .iter()
+        .find(|condition| condition["type"] == "Stalled")
+        .unwrap();
+    assert_eq!(stalled["reason"], "InvalidSpec");
+    let message = stalled["message"].as_str().unwrap();
+    assert!(
+        message.contains("DaemonSet berth-system/default-workers")
+            && message.contains("delete that"),
+        "{message}"
+    );
+    let touched = |seen: &Seen| seen.method != "GET" && seen.path.starts_with(SETS);
+    assert!(!seen.iter().any(touched), "{seen:?}");
+
+    let mut going = stored(&json!({"nodeSelector": {}}));
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going["metadata"]["finalizers"] = json!(["berth.dev/restore-nodes"]);
+    let seen = run(objects(going), &["a"]).await;
+    assert!(!seen.iter().any(touched), "{seen:?}");
+    assert!(
+        seen.last().unwrap().is("PATCH", CONFIGS),
+        "it goes all the same"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_named_and_not_mounted() {
+    let object = BTreeMap::from([(CONFIGS.to_owned(), stored(&json!({"nodeSelector": {}})))]);
+    let written = run(object.clone(), &["a"]).await;
+    let secret = written
+        .iter()
+        .find_map(|seen| seen.path.strip_prefix(SECRETS))
+        .unwrap()
+        .to_owned();
+    let (client, seen) = scripted(object);
+    let reconciler = reconciler(client, &["a"]).await;
+    let mut map = ConfigMap::default();
+    map.metadata.name = Some(secret.clone());
+    let facts = |map: &ConfigMap| {
+        Some(crate::facts::ObjectFacts {
+            name: map.name_any(),
+            version: None,
+            created: None,
+            config: None,
+            revision: None,
+        })
+    };
+    let secrets = reconciler.caches.secrets.clone();
+    secrets
+        .follow(stream::iter([Ok(Event::Apply(map))]), facts, |_| {})
+        .await;
+    let wake = reconciler.reconcile("default", time(5)).await.unwrap();
+    assert_eq!(wake, Some(TAKEN));
+    let seen = seen.lock().unwrap();
+    let told = seen
+        .iter()
+        .find(|seen| seen.path.ends_with("/status"))
+        .unwrap();
+    assert!(
+        told.body
+            .to_string()
+            .contains(&format!("Secret berth-system/{secret}"))
+    );
+    assert!(
+        !seen
+            .iter()
+            .any(|seen| seen.method != "GET" && seen.path.starts_with("/apis/apps"))
+    );
+}
+
 #[tokio::test]
 async fn a_resource_that_goes_loses_its_finalizer_when_nothing_is_to_restore() {
     let mut object = stored(&json!({"nodeSelector": {}}));
@@ -258,6 +352,59 @@ async fn a_resource_that_goes_loses_its_finalizer_when_nothing_is_to_restore() {
     let last = seen.last().unwrap();
     assert!(last.is("PATCH", CONFIGS));
     assert_eq!(last.body["metadata"]["finalizers"], json!(["other"]));
+}
+
+/// A `DaemonSet` of ours whose pods put the original back.
+fn restoring() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "default-workers", "labels": {"berth.dev/registry-config": "default"}},
+        "spec": {"selector": {}, "template": {"metadata": {"labels": {"berth.dev/revision": "restore"}}}},
+    })
+}
+
+#[tokio::test]
+async fn a_node_that_is_away_is_waited_for_ten_minutes_and_then_named_and_left() {
+    let mut object = stored(&json!({"nodeSelector": {}}));
+    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    object["metadata"]["finalizers"] = json!(["berth.dev/restore-nodes"]);
+    let objects = BTreeMap::from([
+        (CONFIGS.to_owned(), object),
+        (format!("{SETS}default-workers"), restoring()),
+    ]);
+    // Away since second 100, when the server's clock counts from 0.
+    for (now, is_over) in [(699, false), (700, true)] {
+        let (client, seen) = scripted(objects.clone());
+        let reconciler = reconciler(client, &[]).await;
+        let facts = |node: &ConfigMap| {
+            let mut facts = crate::fixtures::node(&node.name_any(), Role::Workers);
+            facts.not_ready_since = Some(time(100));
+            Some(facts)
+        };
+        let mut away = ConfigMap::default();
+        away.metadata.name = Some("away".to_owned());
+        let nodes = reconciler.caches.nodes.clone();
+        nodes
+            .follow(stream::iter([Ok(Event::Apply(away))]), facts, |_| {})
+            .await;
+        let wake = reconciler.reconcile("default", time(now)).await.unwrap();
+        let seen = seen.lock().unwrap();
+        let event = seen
+            .iter()
+            .find(|seen| seen.is("POST", EVENTS) && seen.body["type"] == "Warning");
+        let gone = seen
+            .iter()
+            .any(|seen| seen.is("DELETE", &format!("{SETS}default-workers")));
+        let last = seen.last().unwrap();
+        assert_eq!(event.is_some(), is_over, "{seen:?}");
+        assert_eq!(gone, is_over);
+        assert_eq!(last.body["metadata"]["finalizers"] == json!([]), is_over);
+        if let Some(event) = event {
+            assert!(event.body["message"].as_str().unwrap().contains("away"));
+        } else {
+            assert_eq!(wake, Some(Duration::from_secs(1)));
+        }
+    }
 }
 
 fn base64(text: &str) -> String {

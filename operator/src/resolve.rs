@@ -1,6 +1,6 @@
 //! Reads what one reconcile decides by: the `RegistryConfig` as it is now, its `DaemonSets`, and what it names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::names::{self, Role};
 use api::{RegistryConfig, RegistryConfigSpec};
@@ -8,9 +8,10 @@ use compose::{ConfigMapContent, Inputs, SecretContent};
 use futures::future::{try_join, try_join_all, try_join3};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 
 use crate::error::{During, Error};
+use crate::ownership::is_ours;
 
 /// Reads objects.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct Reader {
 pub(crate) struct Current {
     pub(crate) config: RegistryConfig,
     pub(crate) daemon_sets: BTreeMap<Role, DaemonSet>,
+    /// Halves whose `DaemonSet` has its name taken by somebody else's.
+    pub(crate) taken: BTreeSet<Role>,
 }
 
 impl Reader {
@@ -47,12 +50,15 @@ impl Reader {
             (Role::Workers, workers),
             (Role::ControlPlane, control_plane),
         ];
-        let daemon_sets = halves
+        let found = halves
             .into_iter()
             .filter_map(|(role, set)| Some((role, set?)));
+        let (ours, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            found.partition(|(_, set)| is_ours(set.labels(), name));
         Ok(config.map(|config| Current {
             config,
-            daemon_sets: daemon_sets.collect(),
+            daemon_sets: ours,
+            taken: others.into_keys().collect(),
         }))
     }
 

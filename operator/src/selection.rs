@@ -88,7 +88,8 @@ impl Selection {
         } else if rke2.len() == self.nodes.len() {
             Ok(Distribution::Rke2)
         } else {
-            Err(Unclear::Mixed(rke2))
+            let k3s = self.names(|node| node.distribution == Some(Distribution::K3s));
+            Err(Unclear::Mixed { k3s, rke2 })
         }
     }
 
@@ -103,8 +104,8 @@ impl Selection {
 pub(crate) enum Unclear {
     /// These nodes run neither k3s nor RKE2.
     Unknown(Vec<String>),
-    /// These nodes run RKE2, the others k3s.
-    Mixed(Vec<String>),
+    /// Some nodes run k3s, others RKE2.
+    Mixed { k3s: Vec<String>, rke2: Vec<String> },
 }
 
 /// Whether a `RegistryConfig` selects a node.

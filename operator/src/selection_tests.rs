@@ -79,7 +79,10 @@ fn the_distribution_is_that_of_all_selected_nodes() {
     assert_eq!(of(&[]).distribution(auto), Ok(Distribution::K3s));
     assert_eq!(
         of(&[k3s, rke2]).distribution(auto),
-        Err(Unclear::Mixed(vec!["n1".to_owned()]))
+        Err(Unclear::Mixed {
+            k3s: vec!["n0".to_owned()],
+            rke2: vec!["n1".to_owned()],
+        })
     );
     assert_eq!(
         of(&[k3s, None]).distribution(auto),

@@ -7,11 +7,10 @@ use api::names::{self, NAME_MAX};
 use api::{Reason, RegistryConfig};
 use compose::{Inputs, Problem, Warning};
 use kube::ResourceExt;
-use registries::RevisionKey;
+use registries::{Distribution, RevisionKey};
 
 use crate::facts;
-use crate::selection::{Selection, Unclear};
-use crate::settings::DistributionSetting;
+use crate::selection::Unclear;
 
 /// Code of the problems that are found here and not in the documents.
 const CODE: &str = "invalid-spec";
@@ -45,14 +44,12 @@ impl fmt::Debug for Plan {
 pub(crate) fn validate(
     config: &RegistryConfig,
     inputs: &Inputs,
-    selection: &Selection,
-    setting: DistributionSetting,
+    distribution: Result<Distribution, Unclear>,
     key: &RevisionKey,
 ) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     problems.extend(check_name(&config.name_any()));
-    let folder = selection
-        .distribution(setting)
+    let folder = distribution
         .map(facts::folder)
         .map_err(|unclear| problems.push(explain(&unclear)))
         .unwrap_or(node_files::layout::FOLDER_K3S);
@@ -97,10 +94,11 @@ fn explain(unclear: &Unclear) -> Problem {
             ),
             "select other nodes, or start the operator with --distribution",
         ),
-        Unclear::Mixed(names) => (
+        Unclear::Mixed { k3s, rke2 } => (
             format!(
-                "selects nodes of k3s and of RKE2, which are {}",
-                some(names)
+                "selects nodes of k3s ({}) and of RKE2 ({})",
+                some(k3s),
+                some(rke2)
             ),
             "make one RegistryConfig for each",
         ),

@@ -1,5 +1,7 @@
 use super::*;
 use crate::fixtures::{config, config_facts, key, node};
+use crate::selection::Selection;
+use crate::settings::DistributionSetting;
 use api::names::Role;
 
 fn check(config: &RegistryConfig) -> Result<Plan, Vec<Problem>> {
@@ -8,8 +10,7 @@ fn check(config: &RegistryConfig) -> Result<Plan, Vec<Problem>> {
     validate(
         config,
         &Inputs::default(),
-        &selection,
-        DistributionSetting::Auto,
+        selection.distribution(DistributionSetting::Auto),
         &key(),
     )
 }
@@ -55,4 +56,14 @@ fn a_list_of_names_ends_after_five() {
     assert_eq!(some(&names(2)), "n0, n1");
     assert_eq!(some(&names(5)), "n0, n1, n2, n3, n4");
     assert_eq!(some(&names(7)), "n0, n1, n2, n3, n4 and 2 more");
+}
+
+#[test]
+fn nodes_of_both_distributions_are_named() {
+    let mixed = Unclear::Mixed {
+        k3s: vec!["a".to_owned(), "b".to_owned()],
+        rke2: vec!["c".to_owned()],
+    };
+    let message = explain(&mixed).message;
+    assert_eq!(message, "selects nodes of k3s (a, b) and of RKE2 (c)");
 }

@@ -237,3 +237,27 @@ fn texts(field: Option<&Value>) -> BTreeMap<String, Vec<u8>> {
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.as_bytes().to_vec())))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_fields_are_named_unless_they_may_be_values() {
+        let document = serde_json::json!({"spec": {
+            "nodeSelector": {"matchLabels": {"a": "b"}},
+            "regstries": {},
+            "registries": {"configs": {"mirror:5000": {"auth": {"user:hunter2": null, "passwd": "x"}}}},
+        }});
+        let mut unknown = unknown_fields(&document).unwrap();
+        unknown.sort();
+        assert_eq!(
+            unknown,
+            [
+                "spec.registries.configs.mirror:5000.auth.<REDACTED>",
+                "spec.registries.configs.mirror:5000.auth.passwd",
+                "spec.regstries",
+            ]
+        );
+    }
+}

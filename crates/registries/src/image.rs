@@ -66,21 +66,23 @@ impl ImageReference {
 
     /// The full name, as events and `crictl` show it.
     pub fn normalized(&self) -> String {
-        let Self {
-            registry,
-            repository,
-            ..
-        } = self;
-        match &self.object {
-            ImageObject::Tag(tag) => format!("{registry}/{repository}:{tag}"),
-            ImageObject::Digest(digest) => format!("{registry}/{repository}@{digest}"),
+        self.object.of(&self.registry, &self.repository)
+    }
+}
+
+impl ImageObject {
+    /// The full name of this object of a repository.
+    pub(crate) fn of(&self, registry: &str, repository: &str) -> String {
+        match self {
+            Self::Tag(tag) => format!("{registry}/{repository}:{tag}"),
+            Self::Digest(digest) => format!("{registry}/{repository}@{digest}"),
         }
     }
 
     /// The last segment of the request for the manifest.
-    pub(crate) fn object_text(&self) -> &str {
-        match &self.object {
-            ImageObject::Tag(text) | ImageObject::Digest(text) => text,
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Tag(text) | Self::Digest(text) => text,
         }
     }
 }

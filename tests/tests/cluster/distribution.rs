@@ -40,7 +40,11 @@ async fn nodes_of_two_distributions_under_one_selector_are_refused_by_name() {
     installed(mixed, async |cluster: &mut Cluster| {
         apply(cluster, &registry_config("default")).await?;
         let stalled = condition(cluster, "default", "Stalled", "True", "InvalidSpec").await?;
-        ensure!(stalled.message.contains("rke2-0"), "{}", stalled.message);
+        ensure!(
+            stalled.message.contains("k3s (k3s-0) and of RKE2 (rke2-0)"),
+            "{}",
+            stalled.message
+        );
         steadily("no file", Duration::from_secs(2), || {
             let written =
                 nodes(cluster).map(|nodes| nodes.iter().any(|node| node.read(FILE).is_some()));

@@ -148,3 +148,98 @@ async fn the_older_registry_config_keeps_its_nodes_and_the_younger_one_says_so()
 fn jiff_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_set_that_somebody_else_made_is_named_and_never_touched() {
+    installed(
+        NodeSpec::workers("worker", 1),
+        async |cluster: &mut Cluster| {
+            let labels = json!({"app": "other"});
+            let foreign = json!({
+                "apiVersion": "apps/v1", "kind": "DaemonSet",
+                "metadata": {"name": "default-workers", "namespace": e2e::operator::NAMESPACE, "labels": labels},
+                "spec": {
+                    "selector": {"matchLabels": labels},
+                    "template": {"metadata": {"labels": labels}, "spec": {
+                        "nodeSelector": {"no-such": "node"}, "containers": [{"name": "other", "image": "other"}],
+                    }},
+                },
+            });
+            apply(cluster, &foreign).await?;
+            apply(cluster, &registry_config("default")).await?;
+            let stalled = condition(cluster, "default", "Stalled", "True", "InvalidSpec").await?;
+            ensure!(
+                stalled.message.contains("DaemonSet berth-system/default-workers"),
+                "{}",
+                stalled.message
+            );
+            let delete = ["delete", "registryconfig", "default", "--timeout=120s"];
+            cluster.tools.kubectl(&delete).await?;
+            let namespace = e2e::operator::NAMESPACE;
+            let get = ["get", "daemonset", "-n", namespace, "-o"];
+            let image = "jsonpath={.items[*].spec.template.spec.containers[*].image}";
+            let images = cluster.tools.kubectl(&[&get[..], &[image]].concat()).await?;
+            ensure!(images == "other", "{images}");
+            // With the name free the same resource rolls out.
+            let delete = ["delete", "daemonset", "default-workers", "-n", namespace];
+            cluster.tools.kubectl(&delete).await?;
+            apply(cluster, &registry_config("default")).await?;
+            rolled_out(cluster, "default").await?;
+            Ok(())
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_leaves_the_selector_keeps_its_file_and_is_named() {
+    let pool = |name: &str| NodeSpec::worker(name).label("pool", "build");
+    installed(
+        [pool("stays"), pool("leaves")],
+        async |cluster: &mut Cluster| {
+            let mut config = registry_config("default");
+            config["spec"]["nodeSelector"] = json!({"matchLabels": {"pool": "build"}});
+            apply(cluster, &config).await?;
+            rolled_out(cluster, "default").await?;
+            cluster
+                .tools
+                .kubectl(&["label", "node", "leaves", "pool=web", "--overwrite"])
+                .await?;
+            event(
+                cluster,
+                "default",
+                "NodeLeft",
+                "node leaves left the nodeSelector",
+            )
+            .await?;
+            eventually("one node", SOON, || async {
+                let status = configs(cluster)
+                    .get("default")
+                    .await?
+                    .status
+                    .unwrap_or_default();
+                let counts = status.nodes.unwrap_or_default();
+                ensure!((counts.desired, counts.ready) == (1, 1), "{counts:?}");
+                Ok::<_, anyhow::Error>(())
+            })
+            .await?;
+            rolled_out(cluster, "default").await?;
+            for node in nodes(cluster)? {
+                let file = node.read(FILE).unwrap_or_default();
+                ensure!(
+                    file.contains("https://mirror.internal:5000"),
+                    "{}",
+                    node.name
+                );
+            }
+            let shown = ["describe", "registryconfig", "default"];
+            let shown = cluster.tools.kubectl(&shown).await?;
+            ensure!(
+                shown.matches("NodeLeft").count() == 1,
+                "told more than once: {shown}"
+            );
+            Ok(())
+        },
+    )
+    .await;
+}

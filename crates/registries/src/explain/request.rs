@@ -45,7 +45,7 @@ impl Explanation {
 /// `HEAD <url>`, or nothing where no URL comes of it.
 fn request(attempt: &Attempt, image: &ImageReference, kind: &str) -> Option<String> {
     let repository = attempt.repositories.first()?;
-    let path = path::join(&["/", &attempt.path, repository, kind, image.object_text()]);
+    let path = path::join(&["/", &attempt.path, repository, kind, image.object.text()]);
     let text = format!(
         "{}://{}{}",
         attempt.scheme,

@@ -2,6 +2,7 @@
 
 use super::{DOCKER_HUB, DOCKER_HUB_KEY};
 use crate::go::url::GoUrl;
+use crate::image::ImageObject;
 
 /// An image name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,13 +11,7 @@ pub struct Name {
     pub registry: String,
     /// Repository, with `library/` where it is left out on Docker Hub.
     pub repository: String,
-    object: Object,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Object {
-    Tag(String),
-    Digest(String),
+    object: ImageObject,
 }
 
 /// Why a text is no image name.
@@ -34,21 +29,11 @@ impl Name {
 
     /// The full name.
     pub fn normalized(&self) -> String {
-        let Self {
-            registry,
-            repository,
-            ..
-        } = self;
-        match &self.object {
-            Object::Tag(tag) => format!("{registry}/{repository}:{tag}"),
-            Object::Digest(digest) => format!("{registry}/{repository}@{digest}"),
-        }
+        self.object.of(&self.registry, &self.repository)
     }
 
     pub(super) fn object(&self) -> &str {
-        match &self.object {
-            Object::Tag(text) | Object::Digest(text) => text,
-        }
+        self.object.text()
     }
 }
 
@@ -67,7 +52,7 @@ fn tagged(name: &str) -> Result<Name, NameError> {
     Ok(Name {
         registry,
         repository,
-        object: Object::Tag(tag.to_owned()),
+        object: ImageObject::Tag(tag.to_owned()),
     })
 }
 
@@ -84,7 +69,7 @@ fn digested(name: &str) -> Result<Name, NameError> {
     Ok(Name {
         registry,
         repository,
-        object: Object::Digest(digest.to_owned()),
+        object: ImageObject::Digest(digest.to_owned()),
     })
 }
 
