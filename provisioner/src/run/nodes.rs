@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::{Failure, Runner};
 use crate::cluster::Wait;
 
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(100);
 /// So often the API is asked before the user is told what is waited for.
-const QUIET: u32 = 20;
+const QUIET: u32 = 50;
 
 /// What `kubectl get -o json` answers, as far as it is looked at.
 #[derive(Deserialize)]
