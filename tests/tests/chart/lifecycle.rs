@@ -316,3 +316,46 @@ async fn kept(cluster: &mut Cluster) -> Result<()> {
     ready(cluster, "foreign", 1).await?;
     ready(cluster, "default", 2).await.map(drop)
 }
+
+/// Words that YAML 1.1 takes for something else, and a name that looks like a number.
+const ODD_VALUES: &str = r#"
+registryConfig:
+  name: "1e3"
+  spec:
+    nodeSelector: {matchLabels: {"on": "off"}}
+    registries:
+      mirrors:
+        docker.io:
+          endpoint: ["https://mirror.internal:5000"]
+          rewrite: {"^library/": "0x1F/", "no": "yes"}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_words_in_the_values_reach_the_nodes_and_an_empty_one_is_refused_with_the_mend() {
+    let node = NodeSpec::worker("worker-0").label("on", "off");
+    scenario([node], async |cluster: &mut Cluster| {
+        prepare_namespace(cluster).await?;
+        helm_wait(cluster, "install", &chart(), ODD_VALUES, &IMPATIENT).await?;
+        ready(cluster, "1e3", 1).await?;
+        for line in [r#""^library/": "0x1F/""#, r#""no": "yes""#] {
+            holds(cluster, "worker-0", line).await?;
+        }
+        // The oldest server cannot store an empty text in any way: nothing is lost, and the operator says what to do.
+        let empty = ODD_VALUES.replace(r#""0x1F/""#, r#""""#);
+        helm_wait(cluster, "upgrade", &chart(), &empty, &IMPATIENT).await?;
+        eventually("the mend in the log", SOON, || async {
+            let logs: String = cluster.kubelet()?.logs(NAMESPACE).into_values().collect();
+            let stored = Api::<RegistryConfig>::all(cluster.client.clone());
+            let stored = serde_json::to_value(stored.get("1e3").await?.spec.registries)?;
+            let is_stored = stored["mirrors"]["docker.io"]["rewrite"]["^library/"] == "";
+            ensure!(
+                is_stored || logs.contains("may not store empty texts"),
+                "neither stored nor refused"
+            );
+            Ok::<_, anyhow::Error>(())
+        })
+        .await?;
+        holds(cluster, "worker-0", "https://mirror.internal:5000").await
+    })
+    .await;
+}
