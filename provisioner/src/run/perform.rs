@@ -228,7 +228,19 @@ impl Runner<'_> {
             crate::cluster::Role::Registry => format!("Creating registry '{}'", spec.name),
             _ => format!("Creating node '{}'", spec.name),
         });
-        let body = payload::container(spec, self.network().as_ref());
+        let mut spec = spec.clone();
+        if self.facts.is_podman {
+            // Podman's network programs forward such a port from this very address only.
+            for binding in spec
+                .ports
+                .values_mut()
+                .flatten()
+                .filter(|it| it.ip == "0.0.0.0")
+            {
+                binding.ip.clear();
+            }
+        }
+        let body = payload::container(&spec, self.network().as_ref());
         self.engine.create(&spec.name, body).await?;
         Ok(())
     }

@@ -14,16 +14,12 @@ async fn comes_and_goes(
     cluster: &str,
     there: impl Fn(Invocation) -> Invocation,
 ) -> Result<()> {
-    // Given 0.0.0.0, netavark 1.4 (podman's network program in Debian 12) forwards only what is sent to that very address.
-    let api = ["--api-port", "127.0.0.1:random"];
     let create = [
         "cluster",
         "create",
         cluster,
         "--image",
         session.node_image(),
-        api[0],
-        api[1],
     ];
     there(session.k3d(&create)).succeeds().await?;
     session.remember_volumes().await?;
