@@ -46,7 +46,7 @@ fn section(command: &Command, path: &str, content: &mut String) -> Result<()> {
         .get_arguments()
         .filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
         // What holds for a whole group stands there.
-        .filter(|argument| !argument.is_hide_set() && !(in_group && argument.is_global_set()))
+        .filter(|argument| !(argument.is_hide_set() || in_group && argument.is_global_set()))
         .collect();
     if !arguments.is_empty() {
         content.push_str("\n| argument | meaning | default |\n|---|---|---|\n");
