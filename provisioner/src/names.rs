@@ -85,11 +85,6 @@ pub fn load_balancer(cluster: &str) -> String {
     format!("k3d-{cluster}-serverlb")
 }
 
-/// The temporary container of k3d that may have been left behind.
-pub fn tools(cluster: &str) -> String {
-    format!("k3d-{cluster}-tools")
-}
-
 /// The registry that is made together with a cluster when no name is given.
 pub fn registry(cluster: &str) -> String {
     format!("k3d-{cluster}-registry")

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn bind(text: &str) -> Result<String, Wrong> {
-        parse(text).map(|volume| volume.bind(Path::new("/work/here")))
+        parse(text).map(|volume| volume.bind(Path::new("/project/here")))
     }
 
     #[test]
@@ -181,9 +181,9 @@ mod tests {
             ),
             (
                 "./r.yaml:k3s-registry-config",
-                "/work/here/r.yaml:/etc/rancher/k3s/registries.yaml",
+                "/project/here/r.yaml:/etc/rancher/k3s/registries.yaml",
             ),
-            ("../data:/x", "/work/data:/x"),
+            ("../data:/x", "/project/data:/x"),
             (r"C:\data:/x:ro", r"C:\data:/x:ro"),
             ("v:/x", "v:/x"),
         ] {

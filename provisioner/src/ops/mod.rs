@@ -6,7 +6,6 @@ mod connect;
 mod nodes;
 mod registries;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,11 +198,6 @@ impl Provisioner {
             ))),
             Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
         }
-    }
-
-    /// The folder of this machine that the Engine sees as well, if it does.
-    pub fn shared_folder(engine: &Engine, folder: &Path) -> Option<std::path::PathBuf> {
-        engine.endpoint().is_local().then(|| folder.to_owned())
     }
 }
 

@@ -5,6 +5,7 @@ mod create;
 mod lifecycle;
 mod nodes;
 mod ports;
+mod refusal;
 mod registry;
 mod remote;
 
@@ -19,7 +20,8 @@ pub use create::create;
 pub use lifecycle::{delete, start, stop};
 pub use nodes::{Addition, add_nodes, remove_nodes};
 pub use ports::{PortChange, change_ports};
-pub use registry::{Refusal, connect_registry, create_registry, remove_registry};
+pub use refusal::Refusal;
+pub use registry::{create_registry, remove_registry};
 pub use remote::join_remote;
 
 /// What plans take from the world around them, read once before planning.

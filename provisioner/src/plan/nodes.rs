@@ -6,7 +6,7 @@ use registries::Secret;
 
 use super::create::{has_kubelet, kubernetes_name, limit_memory, meminfo, node_folder};
 use super::lifecycle::has_folder;
-use super::registry::Refusal;
+use super::refusal::Refusal;
 use super::{Surroundings, together};
 use crate::balancer::config::Config;
 use crate::cluster::{PortMap, Role, Ulimit, Wait};

@@ -3,7 +3,7 @@
 //! The Engine cannot change the ports of a container, so the load balancer is made anew beside the old one and takes
 //! its place; whatever fails puts the old one back.
 
-use super::registry::Refusal;
+use super::refusal::Refusal;
 use crate::balancer::config::{Config, Port};
 use crate::cluster::{ContainerPort, HostBinding, PortMap, Role};
 use crate::container::{Address, Attachment, ContainerSpec};

@@ -1,6 +1,8 @@
 //! Carries steps out, and undoes them in reverse when one fails or the user has had enough.
 
 mod access;
+mod files;
+mod networks;
 mod nodes;
 mod perform;
 mod ready;
@@ -18,7 +20,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use access::access;
-pub use perform::facts_of;
+pub use networks::facts_of;
 pub use report::{Event, Reporter};
 
 use crate::kubeconfig::{Folders, Store};
@@ -116,7 +118,7 @@ impl<'a> Runner<'a> {
             result = &mut work => result,
             () = tokio::time::sleep(limit) => {
                 // What is under way ends by itself, so that nothing is made that nobody knows of.
-                self.cancel.cancel();
+                self.halt.cancel();
                 match work.await {
                     Err(Failure::Cancelled) | Ok(()) => Err(Failure::TimedOut(limit)),
                     Err(failure) => Err(failure),

@@ -50,5 +50,5 @@ fn the_examples_keep_what_their_comments_promise() {
     let document = cache.registries.config.unwrap().0;
     assert!(document.contains("\"quay/$1\"") && document.contains("password: made-up"));
     let volumes = cache.registries.create.unwrap().volumes;
-    assert_eq!(volumes, ["/work/docker-io:/var/lib/registry"]);
+    assert_eq!(volumes, ["/project/docker-io:/var/lib/registry"]);
 }

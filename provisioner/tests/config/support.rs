@@ -52,7 +52,7 @@ pub(crate) fn transform(merged: &Merged) -> Result<Transformed, Problems> {
         balancer_image: "balancer:1",
         token: "MadeUpTokenMadeUpTok".into(),
         engine_host: None,
-        folder: Path::new("/work"),
+        folder: Path::new("/project"),
         addresses: &|host| match host {
             "api.example.localhost" => vec![
                 "::1".parse::<IpAddr>().unwrap(),
@@ -62,10 +62,10 @@ pub(crate) fn transform(merged: &Merged) -> Result<Transformed, Problems> {
         },
         free_port: &|| Some(next_port.replace(next_port.get() + 1)),
         read: &|path| match path.to_str() {
-            Some("/work/conf/./ns.yaml" | "/work/conf/ns.yaml" | "/abs/ns.yaml") => {
+            Some("/project/conf/./ns.yaml" | "/project/conf/ns.yaml" | "/abs/ns.yaml") => {
                 Ok(b"kind: Namespace\n".to_vec())
             }
-            Some("/work/registries.yaml") => Ok(b"mirrors: {}\n".to_vec()),
+            Some("/project/registries.yaml") => Ok(b"mirrors: {}\n".to_vec()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         },
         exists: &|path| path.starts_with("/data"),

@@ -286,7 +286,7 @@ fn files_are_read_as_seen_from_the_config_file() {
         .unwrap_err()
         .to_string();
     assert!(
-        missing.contains("files[0].source: failed to read /work/conf/gone.yaml"),
+        missing.contains("files[0].source: failed to read /project/conf/gone.yaml"),
         "{missing}"
     );
 }
