@@ -49,6 +49,7 @@ write_environment() {
     [ -z "${DOCKER_HOST:-}" ] || printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"
     [ -z "${DOCKER:-}" ] || printf 'export DOCKER=%q\n' "$DOCKER"
     [ -z "${BERTH_K3S_IMAGE:-}" ] || printf 'export BERTH_K3S_IMAGE=%q BERTH_REGISTRY_IMAGE=%q\n' "$BERTH_K3S_IMAGE" "$BERTH_REGISTRY_IMAGE"
+    [ -z "${NEWER_DOCKER:-}" ] || newer_environment
     [ -z "${BERTH_PODMAN_HOST:-}" ] || printf 'export BERTH_PODMAN_HOST=%q\n' "$BERTH_PODMAN_HOST"
   } >"$BERTH_CACHE/env.new"
   mv "$BERTH_CACHE/env.new" "$BERTH_CACHE/env"
