@@ -1,0 +1,91 @@
+//! Images that somebody else holds: the Docker Engine, or a registry behind it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::content::{Blob, Document};
+use crate::names::{Digest, MirroredName, Reference};
+
+/// Who asks: the address the connection comes from, and what stands in `Authorization: Basic`.
+#[derive(Clone)]
+pub struct Caller {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// The user name and password of the request, if there are any.
+    pub login: Option<Login>,
+}
+
+/// A user name and a password that hides itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The password; `Debug` never shows it.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Login(***)")
+    }
+}
+
+/// What the protocol asks of images that others hold.
+pub trait Mirror: Send + Sync {
+    /// A manifest or an index. Tags are checked with the Engine each time.
+    fn manifest<'a>(
+        &'a self,
+        name: &'a MirroredName,
+        reference: &'a Reference,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Document, MirrorError>>;
+    /// A blob that the repository links.
+    fn blob<'a>(
+        &'a self,
+        name: &'a MirroredName,
+        digest: &'a Digest,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Blob, MirrorError>>;
+    /// The tags of a repository, sorted; `None` when nobody knows the repository.
+    fn tags<'a>(
+        &'a self,
+        name: &'a MirroredName,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Option<Vec<String>>, MirrorError>>;
+}
+
+/// Why there is no answer. Texts are for people and hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MirrorError {
+    /// Nobody has it: 404.
+    #[error("{0}")]
+    Unknown(String),
+    /// The registry wants a login, or refused this one: 401, with a challenge only when the caller sent none.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The caller may not have it: 403.
+    #[error("{0}")]
+    Denied(String),
+    /// The registry behind answered nonsense or not at all: 502.
+    #[error("{0}")]
+    BadGateway(String),
+    /// The Engine or the registry behind cannot be asked now: 503 with `Retry-After`.
+    #[error("{message}")]
+    Unavailable {
+        /// What is unavailable, and the mend.
+        message: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// It took too long: 504.
+    #[error("{0}")]
+    TimedOut(String),
+    /// The store's disk is full: 507.
+    #[error("{0}")]
+    NoSpace(String),
+    /// Anything else: 500.
+    #[error("{0}")]
+    Failed(String),
+}
