@@ -17,4 +17,8 @@ for folder in "$home" "${TMPDIR:-/tmp}"; do
   mount --bind "$folder" "$root$folder"
 done
 cat /etc/resolv.conf >"$root/etc/resolv.conf"
-exec chroot "$root" /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+# Not chroot: what joins the mount namespace of a container begins at that namespace's root, which would still be the host's.
+cd "$root"
+pivot_root . mnt
+umount -l /mnt
+exec /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"

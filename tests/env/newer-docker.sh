@@ -4,7 +4,7 @@
 #                  └─▶ /run/netns/berth-newer-containerd   dockerd, containerd-snapshotter
 #
 # An engine in the network namespace of another one takes its bridge and its rules away, so each gets a namespace of its own.
-# Its data folder has the same path on both sides of the chroot.
+# Its data folder has the same path in its root as outside.
 # shellcheck shell=bash disable=SC2154 # variables of the other parts
 NEWER_SUITE=trixie
 NEWER_ENGINES=(graph containerd)
