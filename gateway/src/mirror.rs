@@ -9,12 +9,23 @@ use crate::content::{Blob, Document};
 use crate::names::{Digest, MirroredName, Reference};
 
 /// Who asks: the address the connection comes from, and what stands in `Authorization: Basic`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// The peer's address.
     pub address: IpAddr,
     /// The user name and password of the request, if there are any.
     pub login: Option<Login>,
+    /// How far the look goes for this request.
+    pub reach: Reach,
+}
+
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// What the Engine has: nothing is pulled, nobody else is asked. For names without `ns`, which name no registry.
+    Engine,
+    /// The registry behind as well.
+    Upstream,
 }
 
 /// A user name and a password that hides itself.
@@ -54,6 +65,8 @@ pub trait Mirror: Send + Sync {
         name: &'a MirroredName,
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Option<Vec<String>>, MirrorError>>;
+    /// The repositories that the Engine has tagged images of, sorted: the catalog, and what a name without `ns` may mean.
+    fn repositories(&self) -> BoxFuture<'_, Result<Vec<MirroredName>, MirrorError>>;
 }
 
 /// Why there is no answer. Texts are for people and hold no secret.
