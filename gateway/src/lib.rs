@@ -19,3 +19,4 @@
 pub mod content;
 pub mod mirror;
 pub mod names;
+pub mod store;
