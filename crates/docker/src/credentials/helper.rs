@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use registries::Secret;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::{Credentials, CredentialsError, Proof};
 
 /// How long a store may take; it may ask somebody for a password.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// More than any store has to say.
+const LONGEST_OUTPUT: u64 = 1 << 20;
 
 /// The user's name that says that the secret is a token.
 const TOKEN: &str = "<token>";
@@ -88,7 +91,15 @@ async fn ask(file: &Path, server: &str) -> std::io::Result<std::process::Output>
         // A store that does not read says in its answer what it lacks.
         drop(input.write_all(server.as_bytes()).await);
     }
-    child.wait_with_output().await
+    let mut stdout = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(LONGEST_OUTPUT).read_to_end(&mut stdout).await?;
+    }
+    Ok(std::process::Output {
+        status: child.wait().await?,
+        stdout,
+        stderr: Vec::new(),
+    })
 }
 
 /// Stores complain on standard output. What could be an entry is not repeated.

@@ -130,6 +130,20 @@ pub async fn for_registry(
     }
 }
 
+/// The credentials that one program keeps for a registry, whatever the configuration says; nothing when
+/// `docker-credential-<helper>` is not on `PATH`.
+pub async fn of_helper(
+    helper: &str,
+    registry: &str,
+    environment: &Environment,
+) -> Result<Option<Credentials>, CredentialsError> {
+    let program = format!("docker-credential-{helper}");
+    match helper::find(&program, &environment.path) {
+        Some(found) => helper::get(&found, &program, registry).await,
+        None => Ok(None),
+    }
+}
+
 /// What a registry is called in the configuration, best first. Docker Hub has kept the name of its first API there.
 fn keys(registry: &str) -> Vec<&str> {
     match registry {
