@@ -2,21 +2,27 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256, Sha512};
+
 /// The most bytes of a repository's name.
 const NAME_LIMIT: usize = 255;
 /// The most bytes of a tag.
 const TAG_LIMIT: usize = 128;
 
 /// A repository's name, as the specification allows it: `library/nginx`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
 /// A tag: `1.27`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
 
 /// A digest by SHA-256 or SHA-512, in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
 /// What a manifest is asked for by.
@@ -29,7 +35,8 @@ pub enum Reference {
 }
 
 /// A registry's host, in lower case, with its port if it has one; Docker Hub is always `docker.io`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Host(String);
 
 /// A repository of a registry that others hold.
@@ -118,6 +125,19 @@ impl Digest {
         }
     }
 
+    /// The SHA-256 of some content.
+    pub fn of(content: &[u8]) -> Self {
+        Self(format!("sha256:{}", hex(&Sha256::digest(content))))
+    }
+
+    /// Whether some content has this digest.
+    pub fn is_of(&self, content: &[u8]) -> bool {
+        match self.algorithm() {
+            "sha512" => self.hex() == hex(&Sha512::digest(content)),
+            _ => self.hex() == hex(&Sha256::digest(content)),
+        }
+    }
+
     /// The whole text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -173,6 +193,62 @@ impl Host {
     }
 }
 
+impl TryFrom<String> for Name {
+    type Error = GrammarError;
+
+    fn try_from(text: String) -> Result<Self, GrammarError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Name> for String {
+    fn from(checked: Name) -> Self {
+        checked.0
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = GrammarError;
+
+    fn try_from(text: String) -> Result<Self, GrammarError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Tag> for String {
+    fn from(checked: Tag) -> Self {
+        checked.0
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = GrammarError;
+
+    fn try_from(text: String) -> Result<Self, GrammarError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(checked: Digest) -> Self {
+        checked.0
+    }
+}
+
+impl TryFrom<String> for Host {
+    type Error = GrammarError;
+
+    fn try_from(text: String) -> Result<Self, GrammarError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Host> for String {
+    fn from(checked: Host) -> Self {
+        checked.0
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -212,6 +288,14 @@ impl fmt::Display for MirroredName {
     }
 }
 
+fn hex(hash: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    hash.iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
 /// Letters and digits, with `.`, `_`, `__` or any number of `-` between them.
 fn is_path_component(part: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -236,3 +320,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
         && label.bytes().all(is_inner)
 }
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;
