@@ -27,6 +27,7 @@ pub use archive::{Archive, Format, Image, Layer, Manifest};
 pub use document::{Descriptor, Platform};
 pub use layout::Layout;
 pub use reader::{Blob, Reader};
+pub use resolve::manifest_of;
 
 use std::io;
 

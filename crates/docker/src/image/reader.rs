@@ -33,6 +33,7 @@ pub struct Reader {
     /// Layers of legacy folders that are known by their names.
     known: BTreeMap<String, Digest>,
     current: Option<Current>,
+    passed: Option<Digest>,
     content: Content,
     documents_size: u64,
     entries: usize,
@@ -66,6 +67,7 @@ impl Reader {
             chains: Chains::default(),
             known: BTreeMap::new(),
             current: None,
+            passed: None,
             content: Content::default(),
             documents_size: 0,
             entries: 0,
@@ -136,10 +138,28 @@ impl Reader {
                     found,
                 });
             }
+            self.passed = Some(found.clone());
             self.content
                 .add_blob(current.path, found, current.size, current.is_gzip);
         }
         Ok(None)
+    }
+
+    /// The blob that was read or passed by last: true, but for one that was passed by.
+    pub fn passed(&self) -> Option<&Digest> {
+        self.passed.as_ref()
+    }
+
+    /// A document that passed already, by its digest: a configuration, a manifest, an index.
+    pub fn document(&self, digest: &Digest) -> Option<&Bytes> {
+        let hex = digest.hex();
+        let documents = &self.content.documents;
+        let named = documents.get(&format!("blobs/sha256/{hex}"));
+        let legacy = || {
+            let document = documents.get(&format!("{hex}.json"))?;
+            (Digest::of(document) == *digest).then_some(document)
+        };
+        named.or_else(legacy)
     }
 
     /// Passes the current blob by, without reading it. Only a blob whose digest is known can be passed by: any other is
@@ -152,7 +172,10 @@ impl Reader {
                 size,
                 is_gzip,
                 ..
-            }) => self.content.add_blob(path, digest, size, is_gzip),
+            }) => {
+                self.passed = Some(digest.clone());
+                self.content.add_blob(path, digest, size, is_gzip);
+            }
             other => {
                 self.current = other;
                 while self.chunk().await?.is_some() {}
@@ -175,7 +198,7 @@ impl Reader {
             });
         }
         match role(&path) {
-            Role::Document => self.document(path, None).await?,
+            Role::Document => self.keep(path, None).await?,
             Role::Description(folder) => {
                 let json = self.whole(&path).await?;
                 if let Some(layer) = self.chains.layer(&folder, &json) {
@@ -190,7 +213,7 @@ impl Reader {
                     |magic: &[u8]| first.as_ref().is_some_and(|first| first.starts_with(magic));
                 if path.starts_with("blobs/") && starts_with(b"{") && entry.size <= LARGEST_DOCUMENT
                 {
-                    self.document(path, first).await?;
+                    self.keep(path, first).await?;
                     return Ok(None);
                 }
                 let digest = digest.or_else(|| self.known_layer(&path));
@@ -224,7 +247,7 @@ impl Reader {
     }
 
     /// Keeps a document; one that is named after its digest is verified.
-    async fn document(&mut self, path: String, first: Option<Bytes>) -> Result<(), ImageError> {
+    async fn keep(&mut self, path: String, first: Option<Bytes>) -> Result<(), ImageError> {
         let rest = self.whole(&path).await?;
         let whole: Bytes = match first {
             Some(first) => [first, rest].concat().into(),

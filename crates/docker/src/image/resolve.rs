@@ -163,33 +163,15 @@ fn made_image(
         });
     }
     let layers = made_layers(content, saved, &config)?;
-    let config_descriptor = Descriptor {
-        media_type: media_type::CONFIG.to_owned(),
-        digest: digest.clone(),
-        size: document.len() as u64,
-        platform: None,
-        annotations: BTreeMap::new(),
-    };
+    let config_descriptor = described(media_type::CONFIG, &digest, document.len() as u64);
     documents.insert(digest, document.clone());
-    let made = MadeManifest {
-        schema_version: 2,
-        media_type: media_type::MANIFEST,
-        config: &config_descriptor,
-        layers: layers.iter().map(|layer| &layer.descriptor).collect(),
-    };
-    let made =
-        Bytes::from(
-            serde_json::to_vec(&made).map_err(|error| ImageError::Inconsistent {
-                image: saved.config.clone(),
-                problem: error.to_string(),
-            })?,
-        );
+    let made = made_manifest(
+        &config_descriptor,
+        layers.iter().map(|layer| &layer.descriptor).collect(),
+    )?;
     let target = Descriptor {
-        media_type: media_type::MANIFEST.to_owned(),
-        digest: Digest::of(&made),
-        size: made.len() as u64,
         platform: Some(config.platform),
-        annotations: BTreeMap::new(),
+        ..described(media_type::MANIFEST, &Digest::of(&made), made.len() as u64)
     };
     documents.insert(target.digest.clone(), made);
     Ok(Image {
@@ -202,6 +184,41 @@ fn made_image(
         target,
         absent: Vec::new(),
     })
+}
+
+/// The manifest of an image of a graph driver, from its configuration and its unpacked layers, lowest first: the same
+/// bytes that a [`super::Reader`] makes of such an image's archive.
+pub fn manifest_of(config: (&Digest, u64), layers: &[(Digest, u64)]) -> Result<Bytes, ImageError> {
+    let config = described(media_type::CONFIG, config.0, config.1);
+    let layers: Vec<_> = layers
+        .iter()
+        .map(|(digest, size)| described(media_type::LAYER, digest, *size))
+        .collect();
+    made_manifest(&config, layers.iter().collect())
+}
+
+fn made_manifest(config: &Descriptor, layers: Vec<&Descriptor>) -> Result<Bytes, ImageError> {
+    let made = MadeManifest {
+        schema_version: 2,
+        media_type: media_type::MANIFEST,
+        config,
+        layers,
+    };
+    let made = serde_json::to_vec(&made).map_err(|error| ImageError::Inconsistent {
+        image: config.digest.to_string(),
+        problem: error.to_string(),
+    })?;
+    Ok(made.into())
+}
+
+fn described(media_type: &str, digest: &Digest, size: u64) -> Descriptor {
+    Descriptor {
+        media_type: media_type.to_owned(),
+        digest: digest.clone(),
+        size,
+        platform: None,
+        annotations: BTreeMap::new(),
+    }
 }
 
 fn made_layers(
@@ -237,13 +254,7 @@ fn made_layers(
             media_type::LAYER
         };
         layers.push(Layer {
-            descriptor: Descriptor {
-                media_type: media_type.to_owned(),
-                digest: file.digest,
-                size: file.size,
-                platform: None,
-                annotations: BTreeMap::new(),
-            },
+            descriptor: described(media_type, &file.digest, file.size),
             diff_id: Some(diff_id.clone()),
             is_here: true,
         });

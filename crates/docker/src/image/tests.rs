@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
-use super::{Archive, Format, ImageError, Layout, Reader, media_type};
+use super::{Archive, Format, ImageError, Layout, Reader, manifest_of, media_type};
 use crate::digest::Digest;
 use crate::engine::ByteStream;
 use crate::tar::{self, Kind};
@@ -320,6 +320,23 @@ async fn the_manifest_that_is_made_is_the_same_for_ever() {
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":{config_size}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{layer}","size":{layer_size}}}]}}"#
     );
     assert_eq!(std::str::from_utf8(made).unwrap(), expected);
+    let alone = manifest_of((&config, config_size as u64), &[(layer, layer_size as u64)]);
+    assert_eq!(alone.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn what_passed_is_known_before_the_end() {
+    let sample = Sample::new(2);
+    for bytes in [sample.legacy(), sample.graph_driver()] {
+        let mut reader = Reader::new(source(&bytes, 700)).with_layers(&sample.diff_ids());
+        let config = Digest::of(&sample.config());
+        assert_eq!(reader.document(&config), None);
+        while let Some(blob) = reader.next().await.unwrap() {
+            while reader.chunk().await.unwrap().is_some() {}
+            assert_eq!(reader.passed(), blob.digest.as_ref());
+        }
+        assert_eq!(reader.document(&config).unwrap(), &sample.config());
+    }
 }
 
 #[tokio::test]
