@@ -19,4 +19,5 @@
 pub mod content;
 pub mod mirror;
 pub mod names;
+pub mod sources;
 pub mod store;
