@@ -46,6 +46,7 @@ write_environment() {
   {
     printf 'export BERTH_CACHE=%q\n' "$BERTH_CACHE"
     printf 'export SOPS=%q AGE_KEYGEN=%q\n' "$bin/sops" "$(command -v age-keygen)"
+    [ ! -x "$BERTH_CACHE/moto/bin/moto_server" ] || printf 'export BERTH_MOTO=%q\n' "$BERTH_CACHE/moto/bin/moto_server"
     [ -z "${DOCKER_HOST:-}" ] || printf 'export DOCKER_HOST=%q\n' "$DOCKER_HOST"
     [ -z "${DOCKER:-}" ] || printf 'export DOCKER=%q\n' "$DOCKER"
     [ -z "${BERTH_K3S_IMAGE:-}" ] || printf 'export BERTH_K3S_IMAGE=%q BERTH_REGISTRY_IMAGE=%q\n' "$BERTH_K3S_IMAGE" "$BERTH_REGISTRY_IMAGE"
