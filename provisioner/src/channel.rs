@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::fetch::{self, FetchError};
+use crate::fetch::{self, FetchError, Proxies};
 use crate::names::DEFAULT_IMAGE_REPOSITORY;
 
 /// Where the channels of k3s stand.
@@ -58,11 +58,11 @@ pub fn channel_of(image: &str) -> Option<&str> {
 }
 
 /// The image that a word stands for, as the channels at this address say; images stay what they are.
-pub async fn resolve(image: &str, url: &str) -> Result<String, ChannelError> {
+pub async fn resolve(image: &str, url: &str, proxies: &Proxies) -> Result<String, ChannelError> {
     let Some(channel) = channel_of(image) else {
         return Ok(image.to_owned());
     };
-    let answer = fetch::get(url, None).await?;
+    let answer = fetch::get(url, None, proxies).await?;
     latest(channel, url, answer.status.as_u16(), &answer.body)
 }
 
@@ -148,7 +148,7 @@ mod tests {
     fn resolved(image: &str, url: &str) -> Result<String, ChannelError> {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().unwrap();
-        runtime.block_on(resolve(image, url))
+        runtime.block_on(resolve(image, url, &Proxies::new(|_| None)))
     }
 
     #[test]

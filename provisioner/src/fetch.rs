@@ -1,14 +1,16 @@
 //! Reads what stands at an address: the channels of k3s and the tags of registries.
 
-use std::sync::Arc;
+mod connection;
+mod proxy;
+
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use thiserror::Error;
+
+pub use proxy::Proxies;
 
 /// Answers that are larger than this are not what they should be.
 const LARGEST: usize = 16 << 20;
@@ -22,6 +24,10 @@ pub enum FetchError {
     Address { url: String },
     #[error("failed to reach {url}; check the address and the network: {reason}")]
     Unreachable { url: String, reason: String },
+    #[error(
+        "failed to reach {url} through the proxy {proxy}; HTTP_PROXY and HTTPS_PROXY take http and https addresses"
+    )]
+    Proxy { url: String, proxy: String },
     #[error("failed to read {url}: no answer within {} s", LONGEST.as_secs())]
     Slow { url: String },
     #[error("failed to read {url}: redirected more than {REDIRECTS} times")]
@@ -38,22 +44,31 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Reads an address; redirects are followed, without the credentials when they lead to another host.
-pub async fn get(url: &str, authorization: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+/// Reads an address, through a proxy where one leads there; redirects are followed, without the credentials when they lead to
+/// another host.
+pub async fn get(
+    url: &str,
+    authorization: Option<&HeaderValue>,
+    proxies: &Proxies,
+) -> Result<Answer, FetchError> {
     let slow = |_| FetchError::Slow {
         url: url.to_owned(),
     };
-    tokio::time::timeout(LONGEST, follow(url, authorization))
+    tokio::time::timeout(LONGEST, follow(url, authorization, proxies))
         .await
         .map_err(slow)?
 }
 
-async fn follow(url: &str, authorization: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+async fn follow(
+    url: &str,
+    authorization: Option<&HeaderValue>,
+    proxies: &Proxies,
+) -> Result<Answer, FetchError> {
     let mut here: url::Url = url.parse().map_err(|_| bad_address(url))?;
     let host = here.host_str().map(ToOwned::to_owned);
     for _ in 0..REDIRECTS {
         let same_host = here.host_str() == host.as_deref();
-        let answer = once(&here, authorization.filter(|_| same_host)).await?;
+        let answer = once(&here, authorization.filter(|_| same_host), proxies).await?;
         let target = answer.headers.get(header::LOCATION);
         let target = target.and_then(|target| here.join(target.to_str().ok()?).ok());
         match target {
@@ -66,15 +81,51 @@ async fn follow(url: &str, authorization: Option<&HeaderValue>) -> Result<Answer
     })
 }
 
-async fn once(url: &url::Url, authorization: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+async fn once(
+    url: &url::Url,
+    authorization: Option<&HeaderValue>,
+    proxies: &Proxies,
+) -> Result<Answer, FetchError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad_address(url.as_str()));
     }
+    let address: Uri = url
+        .as_str()
+        .parse()
+        .map_err(|_| bad_address(url.as_str()))?;
+    let proxy = proxies.for_address(&address);
+    let through = proxy
+        .as_ref()
+        .map(|proxy| format!(" (through the proxy {proxy})"));
     let unreachable = |reason: String| FetchError::Unreachable {
-        url: url.to_string(),
+        url: format!("{url}{}", through.as_deref().unwrap_or_default()),
         reason,
     };
-    let mut request = Request::get(url.as_str())
+    if let Some(proxy) = proxy.as_ref().filter(|proxy| !proxy.speaks_http()) {
+        return Err(FetchError::Proxy {
+            url: url.to_string(),
+            proxy: proxy.to_string(),
+        });
+    }
+    let request = request(url, address, authorization)?;
+    let tls = connection::tls().map_err(FetchError::Certificates)?;
+    let answer = connection::send(request, proxy.as_ref(), tls).await;
+    let (head, body) = answer.map_err(unreachable)?.into_parts();
+    let body = Limited::new(body, LARGEST).collect().await;
+    let body = body.map_err(|error| unreachable(connection::causes(error.as_ref())))?;
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body: body.to_bytes(),
+    })
+}
+
+fn request(
+    url: &url::Url,
+    address: Uri,
+    authorization: Option<&HeaderValue>,
+) -> Result<Request<Empty<Bytes>>, FetchError> {
+    let mut request = Request::get(address)
         .header(
             header::USER_AGENT,
             concat!("berth/", env!("CARGO_PKG_VERSION")),
@@ -86,47 +137,11 @@ async fn once(url: &url::Url, authorization: Option<&HeaderValue>) -> Result<Ans
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, authorization.clone());
     }
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls()?)
-        .https_or_http()
-        .enable_http1()
-        .build();
-    let client = Client::builder(TokioExecutor::new()).build(connector);
-    let answer = client.request(request).await;
-    let answer = answer.map_err(|error| unreachable(causes(&error)))?;
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, LARGEST).collect().await;
-    let body = body.map_err(|error| unreachable(causes(error.as_ref())))?;
-    Ok(Answer {
-        status: head.status,
-        headers: head.headers,
-        body: body.to_bytes(),
-    })
-}
-
-fn tls() -> Result<rustls::ClientConfig, FetchError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(FetchError::Certificates)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(request)
 }
 
 fn bad_address(url: &str) -> FetchError {
     FetchError::Address {
         url: url.to_owned(),
     }
-}
-
-/// The error with its causes: the outermost alone says only "client error".
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

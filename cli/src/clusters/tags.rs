@@ -1,7 +1,7 @@
 //! `version list COMPONENT`: the tags that a registry has, filtered and in order.
 
 use anyhow::{Context as _, Result, bail};
-use provisioner::fetch::{self, Answer};
+use provisioner::fetch::{self, Answer, Proxies};
 use regex::Regex;
 use semver::Version;
 use serde::Deserialize;
@@ -45,7 +45,8 @@ pub(crate) async fn list(arguments: &Tags) -> Result<Vec<String>> {
     let selection = Selection::new(arguments)?;
     let repository = arguments.component.repository();
     let api = variable(REGISTRY_VARIABLE).unwrap_or_else(|| repository.api.to_owned());
-    let tags = fetch_all(&api, repository.name).await?;
+    let proxies = Proxies::new(variable);
+    let tags = fetch_all(&api, repository.name, &proxies).await?;
     let image = format!("{}/{}", repository.host, repository.name);
     let lines = selection.apply(tags).into_iter();
     Ok(lines.map(|tag| selection.show(&image, &tag)).collect())
@@ -108,17 +109,17 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
-async fn fetch_all(api: &str, name: &str) -> Result<Vec<String>> {
+async fn fetch_all(api: &str, name: &str, proxies: &Proxies) -> Result<Vec<String>> {
     let mut next: Url = format!("{}/v2/{name}/tags/list?n=1000", api.trim_end_matches('/'))
         .parse()
         .with_context(|| format!("failed to read the address {api}"))?;
     let mut tags = Vec::new();
     let mut token = None;
     for _ in 0..PAGES {
-        let mut answer = fetch::get(next.as_str(), token.as_ref()).await?;
+        let mut answer = fetch::get(next.as_str(), token.as_ref(), proxies).await?;
         if answer.status == 401 && token.is_none() {
-            token = Some(authorize(&answer, name).await?);
-            answer = fetch::get(next.as_str(), token.as_ref()).await?;
+            token = Some(authorize(&answer, name, proxies).await?);
+            answer = fetch::get(next.as_str(), token.as_ref(), proxies).await?;
         }
         if !answer.status.is_success() {
             bail!(
@@ -153,7 +154,7 @@ struct Token {
 }
 
 /// Asks the place that the registry names for a token without a user.
-async fn authorize(refused: &Answer, name: &str) -> Result<http::HeaderValue> {
+async fn authorize(refused: &Answer, name: &str, proxies: &Proxies) -> Result<http::HeaderValue> {
     let asked = refused.headers.get("www-authenticate");
     let asked = asked
         .and_then(|value| value.to_str().ok())
@@ -161,7 +162,7 @@ async fn authorize(refused: &Answer, name: &str) -> Result<http::HeaderValue> {
     let Some(url) = token_url(asked, name) else {
         bail!("failed to read the tags of {name}: the registry wants credentials");
     };
-    let answer = fetch::get(url.as_str(), None).await?;
+    let answer = fetch::get(url.as_str(), None, proxies).await?;
     let token: Token = serde_json::from_slice(&answer.body)
         .ok()
         .with_context(|| format!("failed to get a token for {name} from {url}"))?;

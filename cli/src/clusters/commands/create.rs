@@ -11,6 +11,7 @@ use provisioner::channel::{self, CHANNELS_URL};
 use provisioner::cluster::ClusterSpec;
 use provisioner::config::image::ImageChoice;
 use provisioner::config::{self, CreateFlags, Environment, Loaded, Outside, Problem};
+use provisioner::fetch::Proxies;
 use provisioner::ops::Provisioner;
 use provisioner::random;
 
@@ -95,7 +96,7 @@ async fn prepare(
         Some(ImageChoice::Exact(image)) => image,
         Some(ImageChoice::Channel(channel)) => {
             let url = variable(CHANNEL_VARIABLE).unwrap_or_else(|| CHANNELS_URL.to_owned());
-            channel::resolve(&format!("+{channel}"), &url).await?
+            channel::resolve(&format!("+{channel}"), &url, &Proxies::new(variable)).await?
         }
     };
     let provisioner = session::connect(context).await?;
