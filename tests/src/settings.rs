@@ -19,6 +19,10 @@ pub struct Settings {
     pub docker: Option<DockerSettings>,
     /// The same for podman's socket.
     pub podman: Option<DockerSettings>,
+    /// The same for a newer engine that keeps images in overlay2.
+    pub newer_docker_graph: Option<DockerSettings>,
+    /// The same for a newer engine with containerd's image store.
+    pub newer_docker_containerd: Option<DockerSettings>,
     skip: String,
 }
 
@@ -29,6 +33,8 @@ pub struct DockerSettings {
     pub program: PathBuf,
     /// `DOCKER_HOST`, when the engine is not at the default socket.
     pub host: Option<String>,
+    /// The network namespace that the engine is in, when it is not the one of the tests: what it publishes is found there.
+    pub namespace: Option<PathBuf>,
     /// What nodes run: `K3S_IMAGE`, else the image that plays k3s.
     pub node_image: String,
     pub registry_image: String,
@@ -51,12 +57,24 @@ impl Settings {
         let docker = (!names(&skip, "docker")).then(|| DockerSettings {
             program: var("DOCKER").map_or_else(|| PathBuf::from("docker"), PathBuf::from),
             host: var("DOCKER_HOST"),
+            namespace: None,
             node_image: var("K3S_IMAGE")
                 .or_else(|| var("BERTH_K3S_IMAGE"))
                 .unwrap_or_else(|| "berth-test/k3s:v1.20.2-k3s1".into()),
             registry_image: var("BERTH_REGISTRY_IMAGE")
                 .unwrap_or_else(|| "berth-test/registry:2".into()),
         });
+        let engine_at = |socket: &str, namespace: Option<PathBuf>| {
+            Some(DockerSettings {
+                host: Some(var(socket)?),
+                namespace,
+                ..docker.clone()?
+            })
+        };
+        let newer_docker = |name: &str| {
+            let namespace = var(&format!("{name}_NETNS")).map(PathBuf::from);
+            engine_at(name, namespace)
+        };
         Self {
             programs: cache.join("bin"),
             binaries: var("BERTH_BINARIES").map_or_else(
@@ -65,13 +83,9 @@ impl Settings {
             ),
             keep: var("KEEP").is_some(),
             newer_programs: var("KUBEBUILDER_ASSETS").map(PathBuf::from),
-            podman: docker.as_ref().and_then(|docker| {
-                let host = Some(var("BERTH_PODMAN_HOST")?);
-                Some(DockerSettings {
-                    host,
-                    ..docker.clone()
-                })
-            }),
+            podman: engine_at("BERTH_PODMAN_HOST", None),
+            newer_docker_graph: newer_docker("BERTH_NEWER_DOCKER_GRAPH"),
+            newer_docker_containerd: newer_docker("BERTH_NEWER_DOCKER_CONTAINERD"),
             docker,
             skip,
         }

@@ -1,6 +1,6 @@
 //! One run of the program under test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -32,8 +32,11 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    pub(super) fn new(program: PathBuf, arguments: &[&str]) -> Self {
-        let mut command = Command::new(&program);
+    pub(super) fn new(program: PathBuf, arguments: &[&str], namespace: Option<&Path>) -> Self {
+        let mut command = match namespace {
+            Some(namespace) => entered(namespace, &program),
+            None => Command::new(&program),
+        };
         command.args(arguments).env_clear();
         Self {
             program,
@@ -56,7 +59,7 @@ impl Invocation {
     }
 
     #[must_use]
-    pub fn current_dir(mut self, folder: impl AsRef<std::path::Path>) -> Self {
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self
     }
@@ -115,4 +118,14 @@ impl Invocation {
         let name = self.program.file_name().unwrap_or_default();
         format!("{} {}", name.to_string_lossy(), self.arguments.join(" "))
     }
+}
+
+/// A program in another network namespace; it takes the place of what enters it, so signals reach it.
+fn entered(namespace: &Path, program: &Path) -> Command {
+    let mut command = Command::new("/usr/bin/nsenter");
+    command
+        .arg(format!("--net={}", namespace.display()))
+        .arg("--")
+        .arg(program);
+    command
 }

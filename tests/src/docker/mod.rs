@@ -22,5 +22,5 @@ pub use certificates::EncryptedEngine;
 pub use engine::Engine;
 pub use faults::FaultyEngine;
 pub use invocation::{Answer, Invocation};
-pub use session::{Session, podman_scenario, scenario};
+pub use session::{ImageStore, Session, newer_docker_scenario, podman_scenario, scenario};
 pub use ssh::SshServer;

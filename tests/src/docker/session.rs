@@ -97,9 +97,16 @@ impl Session {
         names.join(":")
     }
 
+    /// A program where the engine publishes its ports.
+    fn start_of(&self, program: PathBuf, arguments: &[&str]) -> Invocation {
+        let namespace = self.engine.settings().namespace.as_deref();
+        Invocation::new(program, arguments, namespace)
+    }
+
     fn invoke(&self, name: &str, arguments: &[&str]) -> Invocation {
         let home = self.home.path();
-        let invocation = Invocation::new(home.join("bin").join(name), arguments)
+        let invocation = self
+            .start_of(home.join("bin").join(name), arguments)
             .env("PATH", self.path_with(&[]))
             .env("HOME", home)
             .env("TMPDIR", home.join("tmp"))
@@ -138,7 +145,8 @@ impl Session {
 
     /// kubectl with the kubeconfig that the program under test has written.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let answer = Invocation::new(self.settings.program("kubectl")?, arguments)
+        let answer = self
+            .start_of(self.settings.program("kubectl")?, arguments)
             .env("KUBECONFIG", self.kubeconfig())
             .env("HOME", self.home.path())
             .env("PATH", "/usr/bin:/bin")
@@ -264,6 +272,32 @@ pub async fn podman_scenario(test: impl AsyncFnOnce(&Session) -> Result<()>) {
     let settings = Settings::from_env();
     let podman = settings.podman.clone();
     examine(settings, podman, "podman", test).await;
+}
+
+/// Where a newer engine keeps its images.
+#[derive(Clone, Copy, Debug)]
+pub enum ImageStore {
+    /// Docker's own, in overlay2.
+    Graph,
+    /// containerd's.
+    Containerd,
+}
+
+/// Runs a test on a newer Docker Engine.
+///
+/// # Panics
+///
+/// When the test fails or leaves something behind.
+pub async fn newer_docker_scenario(
+    store: ImageStore,
+    test: impl AsyncFnOnce(&Session) -> Result<()>,
+) {
+    let settings = Settings::from_env();
+    let engine = match store {
+        ImageStore::Graph => settings.newer_docker_graph.clone(),
+        ImageStore::Containerd => settings.newer_docker_containerd.clone(),
+    };
+    examine(settings, engine, "newer-docker", test).await;
 }
 
 #[expect(

@@ -12,6 +12,7 @@ mod docker {
     mod kubeconfigs;
     mod lifecycle;
     mod networks;
+    mod newer_docker;
     mod operator;
     mod ports;
     mod pulls;

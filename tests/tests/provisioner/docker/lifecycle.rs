@@ -8,53 +8,55 @@ use super::support::{SOON, coredns_serves, counts, has_nodes, node, resolves};
 
 #[tokio::test]
 async fn a_cluster_lives_through_stop_start_more_nodes_and_images() {
-    scenario(async |session| {
-        let cluster = session.name("life");
-        session
-            .create(&cluster, &["--agents", "1", "--wait"])
-            .await?;
-        session.is_reachable(&cluster).await?;
-        has_nodes(session, 2).await?;
-        session
-            .k3d(&["cluster", "stop", &cluster])
-            .succeeds()
-            .await?;
-        ensure!(counts(session, &cluster).await? == [0, 1, 0, 1]);
-        ensure!(session.is_reachable(&cluster).await.is_err());
-        let start = ["cluster", "start", &cluster, "--wait", "--timeout", "120s"];
-        session.k3d(&start).succeeds().await?;
-        session.is_reachable(&cluster).await?;
-        has_nodes(session, 2).await?;
-        let extra = session.name("extra");
-        let add = [
-            "node",
-            "create",
-            &extra,
-            "--role",
-            "agent",
-            "--cluster",
-            &cluster,
-        ];
-        session.k3d(&add).succeeds().await?;
-        has_nodes(session, 3).await?;
-        ensure!(counts(session, &cluster).await? == [1, 1, 2, 2]);
-        let image = import_an_image(session, &cluster).await?;
-        for rest in ["server-0", "agent-0"] {
-            has_image(session, &node(&cluster, rest), &image).await?;
-        }
-        has_image(session, &format!("k3d-{extra}-0"), &image).await?;
-        coredns_serves(session, "host.k3d.internal").await?;
-        for container in [
-            node(&cluster, "server-0"),
-            node(&cluster, "agent-0"),
-            format!("k3d-{extra}-0"),
-        ] {
-            resolves(session, &container, "host.k3d.internal").await?;
-        }
-        session.delete(&cluster).await?;
-        Ok(())
-    })
-    .await;
+    scenario(lives).await;
+}
+
+/// A cluster's life from its creation to its end.
+pub(crate) async fn lives(session: &Session) -> Result<()> {
+    let cluster = session.name("life");
+    session
+        .create(&cluster, &["--agents", "1", "--wait"])
+        .await?;
+    session.is_reachable(&cluster).await?;
+    has_nodes(session, 2).await?;
+    session
+        .k3d(&["cluster", "stop", &cluster])
+        .succeeds()
+        .await?;
+    ensure!(counts(session, &cluster).await? == [0, 1, 0, 1]);
+    ensure!(session.is_reachable(&cluster).await.is_err());
+    let start = ["cluster", "start", &cluster, "--wait", "--timeout", "120s"];
+    session.k3d(&start).succeeds().await?;
+    session.is_reachable(&cluster).await?;
+    has_nodes(session, 2).await?;
+    let extra = session.name("extra");
+    let add = [
+        "node",
+        "create",
+        &extra,
+        "--role",
+        "agent",
+        "--cluster",
+        &cluster,
+    ];
+    session.k3d(&add).succeeds().await?;
+    has_nodes(session, 3).await?;
+    ensure!(counts(session, &cluster).await? == [1, 1, 2, 2]);
+    let image = import_an_image(session, &cluster).await?;
+    for rest in ["server-0", "agent-0"] {
+        has_image(session, &node(&cluster, rest), &image).await?;
+    }
+    has_image(session, &format!("k3d-{extra}-0"), &image).await?;
+    coredns_serves(session, "host.k3d.internal").await?;
+    for container in [
+        node(&cluster, "server-0"),
+        node(&cluster, "agent-0"),
+        format!("k3d-{extra}-0"),
+    ] {
+        resolves(session, &container, "host.k3d.internal").await?;
+    }
+    session.delete(&cluster).await?;
+    Ok(())
 }
 
 async fn import_an_image(session: &Session, cluster: &str) -> Result<String> {

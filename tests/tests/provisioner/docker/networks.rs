@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::docker::{Session, scenario};
 
-use super::support::{counts, node};
+use super::support::{counts, has_nodes, node};
 
 /// A range that no other test takes, as long as processes differ by less than 200.
 fn subnet() -> String {
@@ -77,4 +77,37 @@ async fn a_network_that_was_there_before_stays() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_node_is_in_all_its_networks_from_the_start() {
+    scenario(joins).await;
+}
+
+/// An agent in the cluster's network and in another one, which engines before API 1.44 take one after the other.
+pub(crate) async fn joins(session: &Session) -> Result<()> {
+    let (cluster, other, extra) = (
+        session.name("nets"),
+        session.name("other"),
+        session.name("both"),
+    );
+    session.engine.run(&["network", "create", &other]).await?;
+    session.create(&cluster, &[]).await?;
+    let add = ["node", "create", &extra, "--cluster", &cluster];
+    let networks = ["--network", &other];
+    session
+        .k3d(&[&add[..], &networks].concat())
+        .succeeds()
+        .await?;
+    session.remember_volumes().await?;
+    has_nodes(session, 2).await?;
+    let agent = session.engine.container(&format!("k3d-{extra}-0")).await?;
+    for network in [format!("k3d-{cluster}"), other.clone()] {
+        let joined = &agent["NetworkSettings"]["Networks"][&network];
+        let address = joined["IPAddress"].as_str().unwrap_or_default();
+        ensure!(!address.is_empty(), "{network}: {joined}");
+    }
+    session.delete(&cluster).await?;
+    session.engine.run(&["network", "rm", &other]).await?;
+    Ok(())
 }

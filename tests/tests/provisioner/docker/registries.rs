@@ -63,29 +63,31 @@ async fn answers(port: u16) -> Result<()> {
 
 #[tokio::test]
 async fn a_registry_made_with_the_cluster_is_advertised_and_pulled_from() {
-    scenario(async |session| {
-        let (cluster, registry) = (session.name("reg"), session.name("store"));
-        let path = file_with_registry(session, &cluster, &registry)?;
-        session
-            .k3d(&["cluster", "create", "--config", &path])
-            .succeeds()
-            .await?;
-        session.remember_volumes().await?;
-        has_nodes(session, 2).await?;
-        let map = session
-            .get(&["-n", "kube-public", "configmap", "local-registry-hosting"])
-            .await?;
-        let hosting = map["data"]["localRegistryHosting.v1"]
-            .as_str()
-            .context("no document")?;
-        let port = session.engine.host_port(&registry, "5000/tcp").await?;
-        contains(hosting, &format!("host: localhost:{port}"))?;
-        contains(hosting, &format!("hostFromClusterNetwork: {registry}:5000"))?;
-        push_and_pull(session, &registry, &node(&cluster, "agent-0")).await?;
-        session.delete(&cluster).await?;
-        Ok(())
-    })
-    .await;
+    scenario(serves).await;
+}
+
+/// A cluster with a registry of its own, which is pushed to from outside and pulled from inside.
+pub(crate) async fn serves(session: &Session) -> Result<()> {
+    let (cluster, registry) = (session.name("reg"), session.name("store"));
+    let path = file_with_registry(session, &cluster, &registry)?;
+    session
+        .k3d(&["cluster", "create", "--config", &path])
+        .succeeds()
+        .await?;
+    session.remember_volumes().await?;
+    has_nodes(session, 2).await?;
+    let map = session
+        .get(&["-n", "kube-public", "configmap", "local-registry-hosting"])
+        .await?;
+    let hosting = map["data"]["localRegistryHosting.v1"]
+        .as_str()
+        .context("no document")?;
+    let port = session.engine.host_port(&registry, "5000/tcp").await?;
+    contains(hosting, &format!("host: localhost:{port}"))?;
+    contains(hosting, &format!("hostFromClusterNetwork: {registry}:5000"))?;
+    push_and_pull(session, &registry, &node(&cluster, "agent-0")).await?;
+    session.delete(&cluster).await?;
+    Ok(())
 }
 
 #[tokio::test]
