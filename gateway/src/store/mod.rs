@@ -8,18 +8,32 @@
 //!
 //! No text of a request becomes part of a path: blobs are named by their verified digests, all else is in the journal.
 
+mod core;
+mod documents;
 mod error;
+mod evict;
 mod facts;
+mod folder;
+mod hash;
+mod journal;
+mod reading;
 mod repository;
+mod state;
 mod uploads;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::content::Blob;
+use self::core::Core;
+use self::journal::Place;
+use self::reading::Pin;
+use self::uploads::Uploads;
+use crate::content::{Blob, Document};
 use crate::names::{Digest, Host, Name};
 
+pub(crate) use documents::media_type;
 pub use error::StoreError;
 pub use facts::{Binding, Facts};
 pub use repository::{ReferrerDescriptor, Repository, Subject};
@@ -29,6 +43,8 @@ pub use writer::Writer;
 /// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
+    core: Arc<Core>,
+    uploads: Arc<Uploads>,
     facts: Facts,
 }
 
@@ -82,33 +98,82 @@ pub struct Usage {
 
 impl Store {
     /// Opens a folder, makes it where it is missing, and removes what is not whole.
-    pub async fn open(_folder: &Path, _limits: Limits) -> Result<Self, StoreError> {
-        Err(StoreError::NoSpace)
+    pub async fn open(folder: &Path, limits: Limits) -> Result<Self, StoreError> {
+        let folder = folder.to_owned();
+        let core = Arc::new(writer::blocking(move || Core::open(&folder, limits)).await?);
+        Ok(Self {
+            facts: Facts {
+                core: Arc::clone(&core),
+            },
+            uploads: Arc::default(),
+            core,
+        })
     }
 
     /// A blob that is complete, or that arrives now with a known size: then reading waits for its bytes.
-    pub fn blob(&self, _digest: &Digest) -> Option<Blob> {
-        None
+    pub fn blob(&self, digest: &Digest) -> Option<Blob> {
+        self.core.blob(digest)
     }
 
     /// Whether a blob is complete.
-    pub fn has(&self, _digest: &Digest) -> bool {
-        false
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.core.has(digest)
     }
 
     /// A new blob. One that is expected can be read by [`Store::blob`] at once.
-    pub async fn writer(&self, _expected: Option<Expected>) -> Result<Writer, StoreError> {
-        Err(StoreError::NoSpace)
+    pub async fn writer(&self, expected: Option<Expected>) -> Result<Writer, StoreError> {
+        Writer::new(Arc::clone(&self.core), expected, false).await
+    }
+
+    /// A new blob of someone who verifies it anyway: it is not hashed again, and may only be committed when it is right.
+    pub(crate) async fn verified_writer(
+        &self,
+        expected: Option<Expected>,
+    ) -> Result<Writer, StoreError> {
+        Writer::new(Arc::clone(&self.core), expected, true).await
+    }
+
+    /// Keeps a document, linked by nothing yet; it may make room like everything that was not pushed.
+    pub async fn put_document(&self, document: &Document) -> Result<(), StoreError> {
+        documents::put(&self.core, document).await.map(drop)
+    }
+
+    /// A manifest or an index that was kept, wherever it is linked.
+    pub fn document(&self, digest: &Digest) -> Option<Document> {
+        let bytes = documents::read(&self.core, digest)?;
+        Some(Document {
+            media_type: media_type(&bytes)?,
+            digest: digest.clone(),
+            bytes,
+        })
     }
 
     /// A repository; it need not exist.
-    pub fn repository(&self, _space: Space, _name: &Name) -> Repository {
-        Repository {}
+    pub fn repository(&self, space: Space, name: &Name) -> Repository {
+        Repository {
+            core: Arc::clone(&self.core),
+            at: Place {
+                host: match space {
+                    Space::Pushed => None,
+                    Space::Mirrored(host) => Some(host),
+                },
+                name: name.clone(),
+            },
+        }
     }
 
     /// The repositories that hold a manifest, sorted.
-    pub fn names(&self, _space: &Space) -> Vec<Name> {
-        Vec::new()
+    pub fn names(&self, space: &Space) -> Vec<Name> {
+        let wanted = match space {
+            Space::Pushed => None,
+            Space::Mirrored(host) => Some(host),
+        };
+        let inner = self.core.lock();
+        let repositories = inner.state.repositories.iter();
+        repositories
+            .filter(|(at, links)| at.host.as_ref() == wanted && !links.manifests.is_empty())
+            .map(|(at, _)| at.name.clone())
+            .collect()
     }
 
     /// What is known about the Engine's images.
@@ -116,28 +181,22 @@ impl Store {
         &self.facts
     }
 
-    /// Makes blobs survive a loss of power: once per image, not per blob.
-    pub async fn sync(&self, _digests: &[Digest]) -> Result<(), StoreError> {
-        Ok(())
+    /// Makes blobs, links and facts survive a loss of power: once per image, not per blob.
+    pub async fn sync(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        let (core, digests) = (Arc::clone(&self.core), digests.to_vec());
+        writer::blocking(move || core.sync(&digests).map_err(StoreError::io("sync"))).await
     }
 
     /// What the store holds.
     pub fn usage(&self) -> Usage {
-        Usage::default()
+        self.core.usage()
     }
 
-    /// Begins an upload.
-    pub async fn start_upload(&self, _name: &Name) -> Result<UploadId, StoreError> {
-        Err(StoreError::NoSpace)
-    }
-
-    /// An upload that is going on; nobody else can have it until it is dropped.
-    pub async fn upload(&self, _name: &Name, _id: &UploadId) -> Option<Upload> {
-        None
-    }
-
-    /// Drops uploads that nobody touched for long; to be called now and then.
-    pub async fn purge_uploads(&self) -> usize {
-        0
+    /// Keeps blobs from making room while the pins are held.
+    pub(crate) fn pin<'a>(&self, digests: impl IntoIterator<Item = &'a Digest>) -> Vec<Pin> {
+        self.core.pin(digests)
     }
 }
+
+#[cfg(test)]
+mod tests;
