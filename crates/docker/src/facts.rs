@@ -26,8 +26,14 @@ pub struct Facts {
     pub cgroup_driver: String,
     /// For example `overlay2`.
     pub storage_driver: String,
+    /// Where it keeps what it has, as it sees the host's files.
+    pub data_root: String,
     /// Whether images are kept by containerd.
     pub containerd_images: bool,
+    /// The socket of its containerd, which only newer Engines tell.
+    pub containerd_address: String,
+    /// The namespace of containerd that is its own, where it tells.
+    pub containerd_namespace: String,
     /// Whether it is Podman behind Docker's API.
     pub is_podman: bool,
     /// Whether it runs without root.
@@ -73,6 +79,7 @@ impl Facts {
             .iter()
             .flatten()
             .any(|option| option == "name=rootless" || option.starts_with("name=rootless,"));
+        let containerd = info.containerd.unwrap_or_default();
         Self {
             version: version.version.unwrap_or_default(),
             api_version: parse_api_version(&version.api_version.unwrap_or_default())
@@ -91,7 +98,13 @@ impl Facts {
                 .map(|driver| driver.to_string())
                 .unwrap_or_default(),
             storage_driver: info.driver.unwrap_or_default(),
+            data_root: info.docker_root_dir.unwrap_or_default(),
             containerd_images,
+            containerd_address: containerd.address.unwrap_or_default(),
+            containerd_namespace: containerd
+                .namespaces
+                .and_then(|namespaces| namespaces.containers)
+                .unwrap_or_default(),
             is_podman,
             is_rootless,
             processors: info
@@ -133,12 +146,22 @@ mod tests {
         .unwrap();
         let info = serde_json::from_str(
             r#"{"Name": "box", "OperatingSystem": "debian", "CgroupVersion": "2", "CgroupDriver": "systemd",
-                "Driver": "overlayfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+                "Driver": "overlayfs", "DockerRootDir": "/var/lib/docker",
+                "Containerd": {"Address": "/run/containerd/containerd.sock", "Namespaces": {"Containers": "moby"}},
+                "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
                 "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"], "NCPU": 2, "MemTotal": 1024}"#,
         )
         .unwrap();
         let facts = Facts::new(version, info);
         assert!(facts.is_podman && facts.containerd_images && facts.is_rootless);
+        assert_eq!(
+            (
+                facts.data_root.as_str(),
+                facts.containerd_address.as_str(),
+                facts.containerd_namespace.as_str()
+            ),
+            ("/var/lib/docker", "/run/containerd/containerd.sock", "moby")
+        );
         assert_eq!(
             (facts.cgroup_version, facts.cgroup_driver.as_str()),
             (Some(2), "systemd")
