@@ -12,7 +12,6 @@ mod sts;
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use registries::Secret;
 
 use crate::environment::Environment;
@@ -22,13 +21,12 @@ use crate::profile::Profiles;
 pub(crate) use container::Container;
 pub(crate) use provide::{Means, endpoint, provide};
 
-/// What requests are signed with.
+/// What requests are signed with. When they expire is not kept: they are used at once, and asked for anew with the next token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AwsCredentials {
     pub(crate) key_id: Secret,
     pub(crate) key: Secret,
     pub(crate) session_token: Option<Secret>,
-    pub(crate) expires: Option<Timestamp>,
 }
 
 /// Somebody who gives credentials.
@@ -98,7 +96,6 @@ fn of_variables(environment: &Environment) -> Result<Option<AwsCredentials>, Cha
             key_id: Secret::from(key_id.as_str()),
             key: key.clone(),
             session_token: environment.session_token.clone(),
-            expires: None,
         })),
     }
 }

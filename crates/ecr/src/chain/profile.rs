@@ -164,7 +164,6 @@ fn keys(name: &str, profile: &Profile) -> Result<Option<AwsCredentials>, ChainEr
             key_id,
             key,
             session_token: get("aws_session_token"),
-            expires: None,
         })),
         _ => Err(wrong(
             name,

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;
-use jiff::Timestamp;
 use registries::Secret;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
@@ -164,9 +163,9 @@ async fn of_instance(endpoint: &str, http: &Http) -> Result<Option<AwsCredential
             .header("x-aws-ec2-metadata-token-ttl-seconds", "300");
         let token = match http.send(bodiless(token)?, Distance::Near).await {
             Ok(answer) if answer.status == StatusCode::OK => Secret::from(answer.text()),
-            Ok(answer) => return Err(refused(&answer)),
-            // Most machines have no such service.
-            Err(_) => return Ok(None),
+            Ok(answer) if answer.status.is_server_error() => return Err(refused(&answer)),
+            // Most machines have no such service, it is off, or it is one of another cloud.
+            Ok(_) | Err(_) => return Ok(None),
         };
         let path = "/latest/meta-data/iam/security-credentials/";
         let get = |name: &str| {
@@ -221,7 +220,6 @@ struct Document {
     secret_access_key: String,
     session_token: String,
     token: String,
-    expiration: String,
     #[serde(alias = "code")]
     code: String,
 }
@@ -235,13 +233,11 @@ impl Document {
     fn credentials(self) -> Option<AwsCredentials> {
         let token = [self.session_token, self.token];
         let token = token.into_iter().find(|token| !token.is_empty());
-        let expires: Option<Timestamp> = self.expiration.parse().ok();
         (!self.access_key_id.is_empty() && !self.secret_access_key.is_empty()).then(|| {
             AwsCredentials {
                 key_id: Secret::from(self.access_key_id),
                 key: Secret::from(self.secret_access_key),
                 session_token: token.map(Secret::from),
-                expires,
             }
         })
     }

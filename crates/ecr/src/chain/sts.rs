@@ -80,7 +80,6 @@ pub(super) fn credentials(answer: &Answer) -> Result<AwsCredentials, Reason> {
         key_id: secret("AccessKeyId")?,
         key: secret("SecretAccessKey")?,
         session_token: Some(secret("SessionToken")?),
-        expires: element(text, "Expiration").and_then(|time| time.parse().ok()),
     })
 }
 
@@ -114,7 +113,6 @@ mod tests {
         assert_eq!(read.key_id.expose(), "ASIA1");
         assert_eq!(read.key.expose(), "a/b+c=");
         assert_eq!(read.session_token.unwrap().expose(), "t");
-        assert_eq!(read.expires.unwrap().to_string(), "2030-01-02T03:04:05Z");
     }
 
     #[test]

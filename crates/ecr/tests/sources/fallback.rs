@@ -212,14 +212,17 @@ async fn the_machines_service_is_asked_with_a_token_only() {
 }
 
 #[tokio::test]
-async fn a_machine_without_a_role_has_no_credentials() {
-    let services = Scripted::start(|request| match request.line.as_str() {
-        "PUT /latest/api/token" => (200, "session".to_owned()),
-        _ => (404, String::new()),
-    });
-    let environment = Environment {
-        metadata_endpoint: Some(services.url.clone()),
-        ..Environment::default()
-    };
-    assert_eq!(ecr::Tokens::new(environment).get(HOST).await.unwrap(), None);
+async fn a_machine_without_a_role_and_one_of_another_cloud_have_no_credentials() {
+    for status in [200, 403, 404, 405] {
+        let services = Scripted::start(move |request| match request.line.as_str() {
+            "PUT /latest/api/token" => (status, "session".to_owned()),
+            _ => (404, String::new()),
+        });
+        let environment = Environment {
+            metadata_endpoint: Some(services.url.clone()),
+            ..Environment::default()
+        };
+        let found = ecr::Tokens::new(environment).get(HOST).await;
+        assert_eq!(found.unwrap(), None, "{status}");
+    }
 }
