@@ -16,8 +16,13 @@
 //! | `sources` | where the Engine keeps an image's content, and how it is read | does |
 //! | `mirror` | an image of the Engine or of a registry behind it: fresh, whole, allowed | decides, asks sources |
 
+pub mod access;
 pub mod content;
+pub mod http;
+pub mod metrics;
 pub mod mirror;
 pub mod names;
+pub mod serve;
 pub mod sources;
 pub mod store;
+pub mod target;

@@ -81,6 +81,15 @@ impl Name {
         }
     }
 
+    /// A name of one part gets `library/` before it, as Docker Hub's own images have it. One that has no room for it
+    /// stays as it is, and names nothing there.
+    pub(crate) fn below_library(self) -> Self {
+        if self.0.contains('/') {
+            return self;
+        }
+        Self::parse(&format!("library/{}", self.0)).unwrap_or(self)
+    }
+
     /// The whole text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -166,6 +175,11 @@ impl Reference {
 }
 
 impl Host {
+    /// `docker.io`.
+    pub fn docker_hub() -> Self {
+        Self("docker.io".to_owned())
+    }
+
     /// Checks a host and gives Docker Hub's other names its own.
     pub fn parse(text: &str) -> Result<Self, GrammarError> {
         let lower = text.to_ascii_lowercase();
@@ -182,7 +196,7 @@ impl Host {
             return Err(GrammarError::Host);
         }
         Ok(match lower.as_str() {
-            "index.docker.io" | "registry-1.docker.io" => Self("docker.io".to_owned()),
+            "index.docker.io" | "registry-1.docker.io" => Self::docker_hub(),
             _ => Self(lower),
         })
     }
