@@ -12,12 +12,26 @@
 //! Content is verified by a reader of its own while the first client reads; the end of a blob is only handed out once
 //! its digest is right.
 
+mod beneath;
+mod content_files;
+mod content_store;
+mod overlay;
+mod places;
+mod stream;
+mod verify;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use docker::Engine;
 use docker::models::ImageInspect;
+use docker::{Engine, Facts};
 
+use self::content_files::Files;
+use self::content_store::Content;
+use self::overlay::{Overlay, Sizes};
+use self::places::Place;
+use self::verify::Verdicts;
 use crate::content::{Blob, Document};
 use crate::names::Digest;
 
@@ -82,24 +96,129 @@ pub enum SourceError {
 
 /// The readable content of an Engine. Cheap to clone; what was learnt of layers outlives a new probe.
 #[derive(Clone)]
-pub struct Sources {}
+pub struct Sources(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    found: RwLock<Arc<[Source]>>,
+    verdicts: Verdicts,
+    sizes: Sizes,
+}
+
+/// Somewhere content is read.
+enum Source {
+    Content(Content),
+    Overlay(Overlay),
+}
 
 impl Sources {
     /// Looks which of the Engine's content is readable.
-    pub async fn probe(_engine: &Engine, _settings: &Settings) -> Self {
-        Self {}
+    pub async fn probe(engine: &Engine, settings: &Settings) -> Self {
+        let sources = Self(Arc::new(Inner {
+            settings: settings.clone(),
+            found: RwLock::new(Arc::new([])),
+            verdicts: Verdicts::default(),
+            sizes: Sizes::default(),
+        }));
+        sources.probe_again(engine).await;
+        sources
     }
 
     /// Looks again, because the Engine was away.
-    pub async fn probe_again(&self, _engine: &Engine) {}
+    pub async fn probe_again(&self, engine: &Engine) {
+        let found = match engine.facts().await {
+            Ok(facts) => self.open(&facts),
+            Err(error) => {
+                tracing::warn!(error = %error, "failed to ask the Docker Engine where it keeps content; images are exported");
+                Vec::new()
+            }
+        };
+        *self.0.found.write().unwrap_or_else(PoisonError::into_inner) = found.into();
+    }
 
-    /// What answers.
+    /// What answers first.
     pub fn kind(&self) -> Kind {
-        Kind::Nothing
+        self.found().first().map_or(Kind::Nothing, Source::kind)
     }
 
     /// The content of an image, as inspecting it gave it; `None` when it must be exported.
-    pub async fn find(&self, _image: &ImageInspect) -> Result<Option<Found>, SourceError> {
-        Ok(None)
+    ///
+    /// Fails when a source has the image but cannot read it, and no other can.
+    pub async fn find(&self, image: &ImageInspect) -> Result<Option<Found>, SourceError> {
+        let verdicts = &self.0.verdicts;
+        let mut failure = None;
+        for source in self.found().iter() {
+            let found = match (source, target(image)) {
+                (_, None) => return Ok(None),
+                (Source::Content(content), Some((digest, media_type))) => {
+                    content.find(&digest, media_type, verdicts).await
+                }
+                (Source::Overlay(overlay), Some((digest, _))) => {
+                    overlay.find(&digest, verdicts).await
+                }
+            };
+            match found {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(None), Err)
     }
+
+    fn found(&self) -> Arc<[Source]> {
+        Arc::clone(&self.0.found.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn open(&self, facts: &Facts) -> Vec<Source> {
+        let mut found = Vec::new();
+        let mut refusals = Vec::new();
+        for place in places::places(facts, &self.0.settings) {
+            match self.open_one(&place) {
+                Ok(source) => {
+                    tracing::info!(source = %place, "images are read from the Engine's own content");
+                    found.push(source);
+                }
+                Err(error) => refusals.push(format!("{place}: {error}")),
+            }
+        }
+        if found.is_empty() {
+            let (tried, mend) = (refusals.join("; "), places::mend(facts));
+            tracing::warn!(
+                tried,
+                mend,
+                "none of the Engine's content is readable; images are exported, which takes longer"
+            );
+        }
+        found
+    }
+
+    fn open_one(&self, place: &Place) -> std::io::Result<Source> {
+        match place {
+            Place::ContentFiles(path) => {
+                let files = Files::open(path)?;
+                Ok(Source::Content(Content::Files(Arc::new(files))))
+            }
+            Place::Overlay2(root) => Overlay::open(root, &self.0.sizes).map(Source::Overlay),
+        }
+    }
+}
+
+impl Source {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Content(Content::Files(_)) => Kind::ContentFiles,
+            Self::Overlay(_) => Kind::Overlay2,
+        }
+    }
+}
+
+/// What an image's name means: the manifest or index that containerd's store names since API 1.48, or the id, which is
+/// the same there and the configuration with graph drivers.
+fn target(image: &ImageInspect) -> Option<(Digest, &str)> {
+    let descriptor = image.descriptor.as_ref();
+    let named = descriptor.and_then(|descriptor| descriptor.digest.as_deref());
+    let digest = named.or(image.id.as_deref())?;
+    let media_type = descriptor.and_then(|descriptor| descriptor.media_type.as_deref());
+    Some((Digest::parse(digest).ok()?, media_type.unwrap_or_default()))
 }
