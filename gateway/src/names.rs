@@ -263,6 +263,13 @@ impl From<Host> for String {
     }
 }
 
+/// The Engine's digests are SHA-256 and follow the same grammar.
+impl From<&docker::Digest> for Digest {
+    fn from(checked: &docker::Digest) -> Self {
+        Self(checked.as_str().to_owned())
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -15,6 +15,7 @@
 mod beneath;
 mod content_files;
 mod content_store;
+pub mod export;
 mod overlay;
 mod places;
 mod stream;

@@ -28,12 +28,12 @@ use std::time::Duration;
 
 use self::core::Core;
 use self::journal::Place;
-use self::reading::Pin;
 use self::uploads::Uploads;
 use crate::content::{Blob, Document};
 use crate::names::{Digest, Host, Name};
 
 pub(crate) use documents::media_type;
+pub(crate) use reading::Pin;
 pub use error::StoreError;
 pub use facts::{Binding, Facts};
 pub use repository::{ReferrerDescriptor, Repository, Subject};

@@ -24,7 +24,7 @@ const PIECE: usize = 256 * 1024;
 const KEPT: usize = 32;
 
 /// Keeps a blob from making room while it is held.
-pub(super) type Pin = Arc<()>;
+pub(crate) type Pin = Arc<()>;
 
 /// Buffers that are used again.
 #[derive(Default)]

@@ -139,7 +139,7 @@ impl Writer {
     }
 
     /// The same, and nothing can make room of it while the pin is held.
-    pub(super) async fn commit_pinned(
+    pub(crate) async fn commit_pinned(
         mut self,
         expected: Option<&Digest>,
     ) -> Result<(Digest, u64, Pin), StoreError> {

@@ -86,9 +86,8 @@ impl Exports {
     /// The export of an image, as inspecting it gave it: the one that goes on, or a new one.
     pub async fn start(&self, image: &ImageInspect) -> Result<Arc<Export>, ExportError> {
         let id = image.id.as_deref().unwrap_or_default();
-        let id = Digest::parse(id).map_err(|_| {
-            ExportError::Failed(format!("the Docker Engine gave it the id {id:?}"))
-        })?;
+        let id = Digest::parse(id)
+            .map_err(|_| ExportError::Failed(format!("the Docker Engine gave it the id {id:?}")))?;
         let layers = image.root_fs.as_ref().and_then(|root| root.layers.as_ref());
         let layers = layers.into_iter().flatten();
         let layers = layers.filter_map(|layer| layer.parse().ok()).collect();

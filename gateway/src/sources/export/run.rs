@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use docker::image::{Archive, Blob, Image, ImageError, Reader};
 
 use super::known::{Sizes, described};
@@ -36,7 +37,9 @@ pub(super) fn detach(
         if let Err(error) = &end {
             tracing::warn!(image.id = %guard.id, error = %error, "an export failed");
         }
-        guard.export.learn(|known| known.end = Some(end.map(Box::new)));
+        guard
+            .export
+            .learn(|known| known.end = Some(end.map(Box::new)));
     });
 }
 
@@ -72,10 +75,12 @@ impl Job<'_> {
             if let Some(digest) = &blob.digest {
                 self.sizes.add(digest.clone(), blob.size);
             }
-            self.look(&reader).await?;
+            let target = self.target(&reader);
+            self.look(target).await?;
             self.keep(&mut reader, &blob).await?;
         }
-        self.look(&reader).await?;
+        let target = self.target(&reader);
+        self.look(target).await?;
         let archive = in_time(reader.finish()).await?;
         self.finish(&archive).await
     }
@@ -112,23 +117,23 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// The document that has the image's id, if it passed by now.
+    fn target(&self, reader: &Reader) -> Option<Bytes> {
+        let id = self.id.as_str().parse().ok()?;
+        reader.document(&id).cloned()
+    }
+
     /// Tells the manifest when what passed by now is enough to know it.
-    async fn look(&self, reader: &Reader) -> Result<(), ExportError> {
-        if self.export.known().manifest.is_some() {
-            return Ok(());
-        }
-        let Ok(id) = self.id.as_str().parse() else {
+    async fn look(&self, target: Option<Bytes>) -> Result<(), ExportError> {
+        let is_known = self.export.known().manifest.is_some();
+        let (false, Some(target), Ok(id)) = (is_known, target, self.id.as_str().parse()) else {
             return Ok(());
         };
-        let Some(document) = reader.document(&id) else {
-            return Ok(());
-        };
-        let made = self.sizes.manifest(&id, document);
-        let Some(manifest) = made.map_err(failed)? else {
+        let Some(manifest) = self.sizes.manifest(&id, &target).map_err(failed)? else {
             return Ok(());
         };
         if manifest.digest != *self.id {
-            self.put(described_as(self.id, document.clone())).await?;
+            self.put(described_as(self.id, target)).await?;
         }
         self.tell(manifest).await
     }
@@ -141,7 +146,9 @@ impl Job<'_> {
             .set_manifest_of(self.id, &manifest.digest)
             .await?;
         self.export.learn(|known| {
-            known.documents.insert(manifest.digest.clone(), manifest.clone());
+            known
+                .documents
+                .insert(manifest.digest.clone(), manifest.clone());
             known.manifest = Some(manifest);
         });
         Ok(())
@@ -184,7 +191,12 @@ impl Job<'_> {
             }
         }
         self.tell(manifest).await?;
-        let digests: Vec<_> = found.blobs.keys().chain(found.documents.keys()).cloned().collect();
+        let digests: Vec<_> = found
+            .blobs
+            .keys()
+            .chain(found.documents.keys())
+            .cloned()
+            .collect();
         self.store().sync(&digests).await?;
         Ok(found)
     }
@@ -228,7 +240,8 @@ impl Job<'_> {
             }
         }
         documents.remove(&ours(&image.target.digest));
-        self.export.learn(|known| known.documents.extend(documents.clone()));
+        self.export
+            .learn(|known| known.documents.extend(documents.clone()));
         parts.sort();
         parts.dedup();
         Ok((documents, parts))
@@ -236,7 +249,7 @@ impl Job<'_> {
 }
 
 /// A document whose type does not matter.
-fn described_as(digest: &Digest, bytes: bytes::Bytes) -> Document {
+fn described_as(digest: &Digest, bytes: Bytes) -> Document {
     Document {
         media_type: "application/octet-stream".to_owned(),
         digest: digest.clone(),
@@ -249,9 +262,7 @@ fn ours(digest: &docker::Digest) -> Digest {
     Digest::from(digest)
 }
 
-async fn in_time<T>(
-    step: impl Future<Output = Result<T, ImageError>>,
-) -> Result<T, ExportError> {
+async fn in_time<T>(step: impl Future<Output = Result<T, ImageError>>) -> Result<T, ExportError> {
     match tokio::time::timeout(SILENCE, step).await {
         Ok(done) => done.map_err(failed),
         Err(_) => Err(ExportError::Failed(format!(
