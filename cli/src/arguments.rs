@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clusters::arguments::Tree;
+use crate::pulls::arguments::Pulls;
 
-/// Lint, explain, render, compare and apply the registries.yaml of k3s and RKE2 nodes; run clusters of k3s in Docker.
+/// Lint, explain, render, compare and apply the registries.yaml of k3s and RKE2 nodes; run clusters of k3s in Docker;
+/// watch image pulls.
 ///
 /// Files of the offline commands are RegistryConfig manifests (with the Secrets and ConfigMaps they name) or plain registries.yaml files;
 /// `-` is standard input. Exit codes: 0 clean, 1 findings or differences, 2 bad usage or unreadable input.
@@ -29,6 +31,7 @@ pub(crate) enum Command {
     Offline(Offline),
     #[command(flatten)]
     Clusters(Tree),
+    Pulls(Box<Pulls>),
     /// Forward the ports that a file names: the load balancer of a cluster, inside its container.
     #[command(hide = true)]
     Balancer {

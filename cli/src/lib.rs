@@ -5,6 +5,7 @@ mod clusters;
 mod commands;
 mod documents;
 mod output;
+mod pulls;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -51,6 +52,9 @@ fn run_as_berth(words: &[OsString]) -> ExitCode {
             return clusters::run_among_others(tree, &matches, &root);
         }
         arguments::Command::Balancer { config } => return serve(&config),
+        arguments::Command::Pulls(pulls) => {
+            return pulls::run(*pulls, &mut output::Streams::standard());
+        }
         arguments::Command::Offline(offline) => offline,
     };
     let mut streams = output::Streams::standard();

@@ -16,7 +16,7 @@ mod narration;
 mod plugins;
 mod progress;
 mod settings;
-mod table;
+pub(crate) mod table;
 mod tags;
 
 use std::ffi::{OsStr, OsString};
