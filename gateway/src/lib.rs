@@ -26,3 +26,4 @@ pub mod serve;
 pub mod sources;
 pub mod store;
 pub mod target;
+pub mod upstream;

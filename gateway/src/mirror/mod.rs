@@ -1,12 +1,40 @@
 //! Images that somebody else holds: the Docker Engine, or a registry behind it.
+//!
+//! ```text
+//!  request --> engine_mirror --+-- inspect: does the Engine have it, and which image is it now?     (link, events)
+//!                              +-- standing: may this caller have it?                              (access, proofs)
+//!                              +-- content: sources --> what was exported before --> docker save   (holding)
+//!                              `-- not there: the Engine pulls it, or a registry gives just the blobs (pull, fetch)
+//! ```
+//!
+//! `reference`, `classify`, `access` and `parts` decide and do nothing; `memory` forgets nothing that is true.
+
+mod access;
+mod classify;
+mod engine_mirror;
+mod fetch;
+mod flights;
+mod holding;
+mod link;
+mod memory;
+mod parts;
+mod pull;
+mod reference;
+mod settings;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use registries::Secret;
 
 use crate::content::{Blob, Document};
 use crate::names::{Digest, MirroredName, Reference};
+
+pub use access::LocalImages;
+pub use engine_mirror::EngineMirror;
+pub(crate) use parts::document;
+pub use settings::{MirrorSettings, PolicyError, UpstreamPolicy};
 
 /// Who asks: the address the connection comes from, and what stands in `Authorization: Basic`.
 #[derive(Clone, Debug)]
@@ -28,13 +56,13 @@ pub enum Reach {
     Upstream,
 }
 
-/// A user name and a password that hides itself.
+/// A user name and a password. Neither is ever shown: with some registries the name is a secret too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// The user's name.
     pub user: String,
-    /// The password; `Debug` never shows it.
-    pub password: String,
+    /// The password, which hides itself.
+    pub password: Secret,
 }
 
 impl std::fmt::Debug for Login {
