@@ -1,0 +1,11 @@
+//! The protocol against a real listener and a real store; the Engine is a list of images, for none is needed here.
+
+mod access;
+mod client;
+mod connections;
+mod engine_images;
+mod listing;
+mod management;
+mod pull;
+mod push;
+mod running;
