@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::containerd::Socket;
 use super::content_files::Files;
 use super::stream::Memory;
 use super::verify::Verdicts;
@@ -31,6 +32,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) enum Content {
     /// Files named after digests.
     Files(Arc<Files>),
+    /// containerd's socket.
+    Socket(Socket),
 }
 
 impl Content {
@@ -44,6 +47,7 @@ impl Content {
                         .await;
                 read.unwrap_or_else(|error| Err(io::Error::other(error)))
             }
+            Self::Socket(socket) => socket.whole(digest, LARGEST_DOCUMENT).await,
         }
     }
 
@@ -58,6 +62,13 @@ impl Content {
                 let (files, digest) = (Arc::clone(files), digest.clone());
                 let looked = tokio::task::spawn_blocking(move || files.blob(&digest, size)).await;
                 looked.unwrap_or_else(|error| Err(io::Error::other(error)))
+            }
+            Self::Socket(socket) => {
+                let is_whole = socket.size(digest).await? == Some(size);
+                Ok(is_whole.then(|| {
+                    let content: Arc<dyn ReadRange> = Arc::new(socket.content(digest.clone()));
+                    (format!("{digest} of containerd"), content)
+                }))
             }
         }
     }

@@ -13,6 +13,7 @@
 //! its digest is right.
 
 mod beneath;
+mod containerd;
 mod content_files;
 mod content_store;
 pub mod export;
@@ -28,6 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use docker::models::ImageInspect;
 use docker::{Engine, Facts};
 
+use self::containerd::Socket;
 use self::content_files::Files;
 use self::content_store::Content;
 use self::overlay::{Overlay, Sizes};
@@ -128,7 +130,7 @@ impl Sources {
     /// Looks again, because the Engine was away.
     pub async fn probe_again(&self, engine: &Engine) {
         let found = match engine.facts().await {
-            Ok(facts) => self.open(&facts),
+            Ok(facts) => self.open(&facts).await,
             Err(error) => {
                 tracing::warn!(error = %error, "failed to ask the Docker Engine where it keeps content; images are exported");
                 Vec::new()
@@ -171,34 +173,44 @@ impl Sources {
         Arc::clone(&self.0.found.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn open(&self, facts: &Facts) -> Vec<Source> {
-        let mut found = Vec::new();
-        let mut refusals = Vec::new();
+    async fn open(&self, facts: &Facts) -> Vec<Source> {
+        let (mut found, mut opened, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for place in places::places(facts, &self.0.settings) {
-            match self.open_one(&place) {
+            match self.open_one(&place).await {
                 Ok(source) => {
-                    tracing::info!(source = %place, "images are read from the Engine's own content");
                     found.push(source);
+                    opened.push(place.to_string());
                 }
-                Err(error) => refusals.push(format!("{place}: {error}")),
+                Err(error) => refused.push(format!("{place}: {error}")),
             }
         }
+        let (sources, refused) = (opened.join(", then "), refused.join("; "));
         if found.is_empty() {
-            let (tried, mend) = (refusals.join("; "), places::mend(facts));
+            let mend = places::mend(facts);
             tracing::warn!(
-                tried,
+                refused,
                 mend,
-                "none of the Engine's content is readable; images are exported, which takes longer"
+                "none of the Engine's content is readable: images are exported, which takes longer"
+            );
+        } else {
+            tracing::info!(
+                sources,
+                refused,
+                "images are read from the Engine's own content"
             );
         }
         found
     }
 
-    fn open_one(&self, place: &Place) -> std::io::Result<Source> {
+    async fn open_one(&self, place: &Place) -> std::io::Result<Source> {
         match place {
             Place::ContentFiles(path) => {
                 let files = Files::open(path)?;
                 Ok(Source::Content(Content::Files(Arc::new(files))))
+            }
+            Place::Containerd { socket, namespace } => {
+                let socket = Socket::connect(socket, namespace).await?;
+                Ok(Source::Content(Content::Socket(socket)))
             }
             Place::Overlay2(root) => Overlay::open(root, &self.0.sizes).map(Source::Overlay),
         }
@@ -209,6 +221,7 @@ impl Source {
     fn kind(&self) -> Kind {
         match self {
             Self::Content(Content::Files(_)) => Kind::ContentFiles,
+            Self::Content(Content::Socket(_)) => Kind::Containerd,
             Self::Overlay(_) => Kind::Overlay2,
         }
     }

@@ -10,12 +10,26 @@ use super::content_files::STORE;
 
 /// Where containers of the host keep what they have, unless somebody moved it.
 const SYSTEM_CONTAINERD: &str = "/var/lib/containerd";
+/// Where a containerd listens that does not say so: the host's, and the Engine's own.
+const SOCKETS: [&str; 2] = [
+    "/run/containerd/containerd.sock",
+    "/run/docker/containerd/containerd.sock",
+];
+/// The Engine's namespace, unless it says another.
+const NAMESPACE: &str = "moby";
 
 /// Somewhere content may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// Files of containerd's store.
     ContentFiles(PathBuf),
+    /// containerd's socket.
+    Containerd {
+        /// Where it is.
+        socket: PathBuf,
+        /// Whose content.
+        namespace: String,
+    },
     /// A data root of overlay2.
     Overlay2(PathBuf),
 }
@@ -26,6 +40,7 @@ impl fmt::Display for Place {
             Self::ContentFiles(path) => {
                 write!(f, "files of containerd's store at {}", path.display())
             }
+            Self::Containerd { socket, .. } => write!(f, "containerd at {}", socket.display()),
             Self::Overlay2(path) => write!(f, "layers of overlay2 at {}", path.display()),
         }
     }
@@ -41,15 +56,29 @@ pub(super) fn places(facts: &Facts, settings: &Settings) -> Vec<Place> {
     if facts.containerd_images {
         let own = is_known.then(|| root.join("containerd/daemon").join(STORE));
         let system = Path::new(SYSTEM_CONTAINERD).join(STORE);
-        own.into_iter()
-            .chain([system])
-            .map(Place::ContentFiles)
-            .collect()
+        let files = own.into_iter().chain([system]).map(Place::ContentFiles);
+        files.chain(sockets(facts, settings)).collect()
     } else if facts.storage_driver == "overlay2" && is_known {
         vec![Place::Overlay2(root.to_path_buf())]
     } else {
         Vec::new()
     }
+}
+
+fn sockets(facts: &Facts, settings: &Settings) -> Vec<Place> {
+    let told = Some(facts.containerd_address.trim_start_matches("unix://"))
+        .filter(|path| !path.is_empty());
+    let sockets = match (&settings.containerd, told) {
+        (Some(socket), _) => vec![socket.clone()],
+        (None, Some(told)) => vec![told.into()],
+        (None, None) => SOCKETS.map(PathBuf::from).into(),
+    };
+    let told = Some(facts.containerd_namespace.as_str()).filter(|namespace| !namespace.is_empty());
+    let place = |socket| Place::Containerd {
+        socket,
+        namespace: told.unwrap_or(NAMESPACE).to_owned(),
+    };
+    sockets.into_iter().map(place).collect()
 }
 
 /// What makes content readable.
@@ -118,8 +147,30 @@ mod tests {
             "/var/lib/containerd/io.containerd.content.v1.content",
         ];
         let expected = expected.map(|path| Place::ContentFiles(path.into()));
-        assert_eq!(places(&store, &Settings::default()), expected);
+        assert_eq!(places(&store, &Settings::default())[..2], expected);
         assert!(mend(&store).contains("-v /var/lib/containerd:/var/lib/containerd:ro"));
+    }
+
+    #[test]
+    fn containerds_socket_is_the_one_that_is_set_else_told_else_known() {
+        let sockets = |told: &str, settings: &Settings| -> Vec<String> {
+            let store = Facts {
+                containerd_address: told.to_owned(),
+                ..facts("overlayfs", true, "/var/lib/docker")
+            };
+            let places = places(&store, settings).split_off(2);
+            places.iter().map(ToString::to_string).collect()
+        };
+        let set = Settings {
+            containerd: Some(PathBuf::from("/set.sock")),
+            ..Settings::default()
+        };
+        assert_eq!(sockets("/told.sock", &set), ["containerd at /set.sock"]);
+        assert_eq!(
+            sockets("unix:///told.sock", &Settings::default()),
+            ["containerd at /told.sock"]
+        );
+        assert_eq!(sockets("", &Settings::default()).len(), 2);
     }
 
     #[test]

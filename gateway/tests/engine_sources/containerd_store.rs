@@ -1,10 +1,11 @@
 //! An Engine with containerd's image store.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use berth_gateway::names::Digest;
-use berth_gateway::sources::Kind;
+use berth_gateway::sources::{Kind, Settings, Sources};
 use serde_json::{Value, json};
 
 use crate::fixture::{Host, Image, add, content, noise, unique, variable_of};
@@ -101,6 +102,31 @@ async fn an_index_of_newer_docker_comes_whole_with_the_platforms_that_are_there(
         (target, INDEX)
     );
     assert_eq!((found.documents.len(), found.absent), (1, vec![absent]));
+}
+
+/// Where the files cannot be read: its socket is beside its data.
+#[tokio::test]
+async fn an_image_of_newer_docker_comes_through_containerds_socket() {
+    let mut host = Host::newer(ENGINE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = variable_of(&format!("{ENGINE}_DATA"));
+    let settings = Settings {
+        data_root: Some(folder.path().to_path_buf()),
+        containerd: Some(
+            Path::new(&data)
+                .with_file_name("exec")
+                .join("containerd/containerd.sock"),
+        ),
+    };
+    host.sources = Sources::probe(&host.engine, &settings).await;
+    let name = unique();
+    let (archive, target, absent) = layout(&name, &layer(6));
+    let image = host.load_archive(name, archive).await;
+    let found = image.is_served_as_saved().await;
+    assert_eq!(
+        (found.manifest.digest, found.absent),
+        (target, vec![absent])
+    );
 }
 
 /// A registry on the host's end of the Engine's cable.
