@@ -10,6 +10,8 @@
 ARG BINARIES=build
 
 FROM rust:1.95-bookworm AS build
+# containerd-client makes its code from protocol buffers.
+RUN apt-get update && apt-get install -y --no-install-recommends protobuf-compiler
 WORKDIR /src
 COPY . .
 ENV RUSTFLAGS="-C target-feature=+crt-static"

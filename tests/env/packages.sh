@@ -1,7 +1,7 @@
 # Debian packages.
 # shellcheck shell=bash
 PACKAGES=(age busybox-static ca-certificates containerd curl docker-registry etcd-client etcd-server gcc git iproute2 iptables jq kmod
-  libc6-dev libcap2-bin openssh-client openssh-server openssl python3-pip rsync runc skopeo strace unzip util-linux)
+  libc6-dev libcap2-bin openssh-client openssh-server openssl protobuf-compiler python3-pip rsync runc skopeo strace unzip util-linux)
 # shellcheck disable=SC2034 # kubernetes.sh reads it
 KUBERNETES_PACKAGES=(dpkg-dev golang-1.19-go golang-github-modern-go-reflect2-dev make)
 
