@@ -13,7 +13,8 @@
 //! When the manifest is known: an Engine with containerd's store names it, so it is there as soon as the document passes.
 //! For a graph driver it is made from the configuration and the sizes of the layers. `docker inspect` does not tell sizes of
 //! layers, but the archive does, ahead of each; so it is known when the configuration passed and the last layer begins,
-//! not when it ends.
+//! not when it ends. Entries are sorted by their hashes: where the configuration happens to come after the last layer, only
+//! documents follow it, and the manifest is known with the end of the archive.
 
 mod known;
 mod run;
@@ -209,5 +210,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod tests;

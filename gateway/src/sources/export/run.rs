@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker::image::{Archive, Blob, Image, ImageError, Reader};
+use futures::StreamExt as _;
 
 use super::known::{Sizes, described};
 use super::{Export, ExportError, Shared, with_sources};
@@ -69,7 +70,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     async fn run(mut self, layers: &[docker::Digest]) -> Result<Found, ExportError> {
-        let archive = (self.shared.save)(self.id.as_str());
+        // The reader asks for more after the end.
+        let archive = (self.shared.save)(self.id.as_str()).fuse().boxed();
         let mut reader = Reader::new(archive).with_layers(layers);
         while let Some(blob) = in_time(reader.next()).await? {
             if let Some(digest) = &blob.digest {
