@@ -108,7 +108,9 @@ impl Shared {
         effort: Effort,
     ) -> Result<Option<Arc<Held>>, MirrorError> {
         let id = id_of(image)?;
-        if let Some(held) = self.memory.held(&id) {
+        // A blob that turned out to be something else where it lies is found elsewhere.
+        let is_right = |held: &Arc<Held>| !held.blobs.values().any(|blob| blob.bytes.is_wrong());
+        if let Some(held) = self.memory.held(&id).filter(is_right) {
             return Ok(Some(held));
         }
         let held = match self.find(connected, image, &id).await {

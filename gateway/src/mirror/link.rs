@@ -146,16 +146,13 @@ async fn connect(making: &Making, kept: &mut Option<Sources>) -> Result<Connecte
     let failed = |error: Error| engine_error(&error);
     let engine = Engine::connect(endpoint).await.map_err(failed)?;
     let facts = engine.facts().await.map_err(failed)?;
-    let sources = match kept {
+    let sources = if let Some(sources) = kept {
         // What was learnt of layers stays good.
-        Some(sources) => {
-            sources.probe_again(&engine).await;
-            sources.clone()
-        }
-        None => {
-            let sources = Sources::probe(&engine, &making.sources).await;
-            kept.insert(sources).clone()
-        }
+        sources.probe_again(&engine).await;
+        sources.clone()
+    } else {
+        let sources = Sources::probe(&engine, &making.sources).await;
+        kept.insert(sources).clone()
     };
     Ok(Connected {
         exports: Exports::new(engine.clone(), making.store.clone(), making.exports),

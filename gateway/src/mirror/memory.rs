@@ -127,9 +127,11 @@ impl Memory {
         inner.checked.0.clear();
     }
 
-    /// Something is new, so that it may be what nobody had.
-    pub(super) fn forget_misses(&self) {
-        self.inner().misses.0.clear();
+    /// Something is new: it may be what nobody had, or what an image lacked.
+    pub(super) fn forget_doubts(&self) {
+        let mut inner = self.inner();
+        inner.misses.0.clear();
+        inner.held.retain(|_, held| held.missing.is_empty());
     }
 
     /// Why nobody had a digest a moment ago.

@@ -1,26 +1,35 @@
 //! Images that somebody else holds: the Docker Engine, or a registry behind it.
 //!
 //! ```text
-//!  request --> engine_mirror --+-- inspect: does the Engine have it, and which image is it now?     (link, events)
-//!                              +-- standing: may this caller have it?                              (access, proofs)
-//!                              +-- content: sources --> what was exported before --> docker save   (holding)
-//!                              `-- not there: the Engine pulls it, or a registry gives just the blobs (pull, fetch)
+//!  request --> engine_mirror --+-- tagged:   inspect, each time --> the Engine pulls what is absent (pull)
+//!                              +-- digested: the Engine's images, what was kept, the registry      (fetch)
+//!                              +-- blobs:    only through a repository that shows them             (showing)
+//!                              `-- listing
+//!                      all of them:  admission (who may have it)   holding (where its content is)
+//!
+//!  link --events--> memory      what is kept about the Engine's images is forgotten when they change
 //! ```
 //!
-//! `reference`, `classify`, `access` and `parts` decide and do nothing; `memory` forgets nothing that is true.
+//! `access`, `classify`, `parts` and `reference` decide and do nothing.
 
 mod access;
+mod admission;
+mod blobs;
 mod classify;
+mod digested;
 mod engine_mirror;
 mod fetch;
 mod flights;
 mod holding;
 mod link;
+mod listing;
 mod memory;
 mod parts;
 mod pull;
 mod reference;
 mod settings;
+mod showing;
+mod tagged;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use super::classify::{answer, engine_error, pull_error};
 use super::engine_mirror::Shared;
 use super::holding::id_of;
 use super::link::Connected;
-use super::reference::{engine_name, intent_of, proof_of, references_of};
+use super::reference::{engine_name, proof_of, references_of};
 use super::{Caller, MirrorError};
 use crate::mirror::classify::Trouble;
 use crate::names::{MirroredName, Reference};
@@ -70,11 +70,8 @@ impl Shared {
         let image = engine_name(&name, &reference);
         tracing::info!(image.name = %image, credentials.source = found.source.as_str(), "pulling");
         let for_caller = found.source == Source::Caller;
-        // Kept before the image can be there: nobody must see it without knowing for whom it came.
-        let intent = intent_of(&name, &reference).filter(|_| for_caller);
-        if let Some(intent) = &intent {
-            let bound = Binding::PulledWithCredentials;
-            self.store.facts().set_binding(intent, &name, bound).await?;
+        if for_caller {
+            self.begin_intent(connected, &name).await?;
         }
         let mut pulled = self
             .stream(connected, &image, &caller, found.credentials.as_ref())
@@ -93,8 +90,8 @@ impl Shared {
             Ok(()) => self.bind(connected, &name, &reference, for_caller).await,
             Err(error) => Err(error),
         };
-        if let Some(intent) = &intent {
-            self.store.facts().forget(intent).await?;
+        if for_caller {
+            self.end_intent(connected, &name).await?;
         }
         match &seen {
             Ok(Some((_, proof))) if for_caller => self.set_proved(&name, proof, who),

@@ -48,9 +48,10 @@ pub(super) fn proof_of(references: &[Reference], asked: &Reference) -> Reference
         .clone()
 }
 
-/// What stands for a pull that has begun, where facts are kept by an image's id: nobody knows the id before it is there.
-pub(super) fn intent_of(name: &MirroredName, reference: &Reference) -> Option<Digest> {
-    sha256(format!("pull {}", engine_name(name, reference)).as_bytes())
+/// What stands for the pulls with callers' credentials that go on in a repository, where facts are kept by an image's id:
+/// nobody knows the ids before the images are there.
+pub(super) fn intent_of(name: &MirroredName) -> Option<Digest> {
+    sha256(format!("pulls of {name}").as_bytes())
 }
 
 /// The digest of some bytes.
@@ -148,12 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn pulls_of_different_references_have_different_intents() {
+    fn repositories_have_intents_of_their_own() {
         let shop = name("docker.io", "library/shop");
-        let one = intent_of(&shop, &reference("1"));
+        let one = intent_of(&shop);
         assert!(one.is_some());
-        assert_eq!(one, intent_of(&shop, &reference("1")));
-        assert_ne!(one, intent_of(&shop, &reference("2")));
-        assert_ne!(one, intent_of(&name("a.io", "shop"), &reference("1")));
+        assert_eq!(one, intent_of(&name("index.docker.io", "library/shop")));
+        assert_ne!(one, intent_of(&name("a.io", "shop")));
     }
 }

@@ -201,7 +201,7 @@ fn authorities(named: &[PathBuf], folder: &Path) -> RootCertStore {
                 store.add_parsable_certificates(certificates);
             }
             Err(_) => {
-                tracing::warn!(path = %path.display(), "the file holds no certificates in PEM")
+                tracing::warn!(path = %path.display(), "the file holds no certificates in PEM");
             }
         }
     }

@@ -1,0 +1,111 @@
+//! What a repository shows: blobs are had only through it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::MirrorError;
+use super::access::Standing;
+use super::engine_mirror::{Shared, inspect};
+use super::holding::{Effort, Held, id_of};
+use super::memory::Linked;
+use super::parts::parts;
+use crate::content::Document;
+use crate::names::{Digest, MirroredName, Reference};
+use crate::store::Space;
+
+impl Shared {
+    /// Shows an image in a repository, now and after a restart.
+    pub(super) fn show(self: &Arc<Self>, name: &MirroredName, held: &Arc<Held>, linked: Linked) {
+        let first = self
+            .memory
+            .linked(name, &held.manifest.digest)
+            .iter()
+            .all(|known| known.image != linked.image);
+        let digests = Arc::new(held.digests());
+        self.memory.link(name, Linked { digests, ..linked });
+        if !first {
+            return;
+        }
+        let (shared, name, held) = (Arc::clone(self), name.clone(), Arc::clone(held));
+        tokio::spawn(async move {
+            for document in held.documents.values() {
+                if let Err(error) = shared.keep(&name, document).await {
+                    tracing::warn!(image.name = %name, error = %error, "failed to keep a manifest");
+                }
+            }
+        });
+    }
+
+    /// Keeps a document and what it names in a repository.
+    pub(super) async fn keep(
+        &self,
+        name: &MirroredName,
+        document: &Document,
+    ) -> Result<(), MirrorError> {
+        let space = Space::Mirrored(name.host.clone());
+        let repository = self.store.repository(space, &name.repository);
+        if repository
+            .manifest(&Reference::Digest(document.digest.clone()))
+            .is_some()
+        {
+            return Ok(());
+        }
+        let parts = parts(document);
+        let links: Vec<Digest> = parts.blobs.into_iter().map(|part| part.digest).collect();
+        repository
+            .put_manifest(document, None, &links, None)
+            .await
+            .map_err(MirrorError::from)
+    }
+
+    /// Shows in a repository what came from its registry without the Engine.
+    pub(super) fn link_fetched(
+        &self,
+        name: &MirroredName,
+        document: &Document,
+        standing: Standing,
+    ) {
+        let parts = parts(document);
+        let parts = parts.blobs.into_iter().chain(parts.children);
+        let mut digests: BTreeSet<Digest> = parts.map(|part| part.digest).collect();
+        digests.insert(document.digest.clone());
+        let linked = Linked {
+            image: document.digest.clone(),
+            standing,
+            proof: Reference::Digest(document.digest.clone()),
+            digests: Arc::new(digests),
+        };
+        self.memory.link(name, linked);
+    }
+
+    /// A document that the repository showed once, perhaps before a restart.
+    pub(super) fn kept(&self, name: &MirroredName, reference: &Reference) -> Option<Document> {
+        let space = Space::Mirrored(name.host.clone());
+        self.store
+            .repository(space, &name.repository)
+            .manifest(reference)
+    }
+
+    /// Learns what the images of a repository have, without an export.
+    pub(super) async fn learn(self: &Arc<Self>, name: &MirroredName) -> Result<(), MirrorError> {
+        let connected = self.connected().await?;
+        for id in self.images_of(&connected, name).await? {
+            let Some(image) = inspect(&connected, &id).await? else {
+                continue;
+            };
+            let Some(held) = self.hold(&connected, &image, Effort::Look).await? else {
+                continue;
+            };
+            let asked = Reference::Digest(held.manifest.digest.clone());
+            let (standing, proof) = self.see(name, &image, &asked).await?;
+            let linked = Linked {
+                image: id_of(&image)?,
+                standing,
+                proof,
+                digests: Arc::default(),
+            };
+            self.show(name, &held, linked);
+        }
+        Ok(())
+    }
+}

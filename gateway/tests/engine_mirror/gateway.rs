@@ -1,0 +1,240 @@
+//! The built gateway, and questions to it.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A gateway with a store of its own.
+pub(crate) struct Gateway {
+    pub(crate) address: String,
+    pub(crate) folder: TempDir,
+    docker_host: String,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn digest(&self) -> String {
+        let digest = self.header("docker-content-digest");
+        digest
+            .unwrap_or_else(|| panic!("no digest: {self:?}"))
+            .to_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The code of an error.
+    pub(crate) fn code(&self) -> String {
+        self.json()["errors"][0]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+/// A port that nobody listens at.
+pub(crate) fn free_port(address: &str) -> u16 {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Waits until something is there.
+#[track_caller]
+pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+impl Gateway {
+    pub(crate) fn start(docker_host: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("127.0.0.1:{}", free_port("127.0.0.1"));
+        let mut gateway = Self {
+            address,
+            folder,
+            docker_host: docker_host.to_owned(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            child: None,
+        };
+        gateway.begin();
+        gateway
+    }
+
+    fn begin(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_berth-gateway"))
+            .args([
+                "--address",
+                &self.address,
+                "--log-level",
+                "debug",
+                "--store",
+            ])
+            .arg(self.folder.path().join("store"))
+            .args(&self.arguments)
+            .env("DOCKER_HOST", &self.docker_host)
+            .env("DOCKER_CONFIG", self.folder.path())
+            .env("HOME", self.folder.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stderr(log.try_clone().unwrap())
+            .stdout(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        wait("the gateway", || {
+            (self.try_get("/v2/", &[])?.status == 200).then_some(())
+        });
+    }
+
+    /// Stops and starts with the same store.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.begin();
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Says what the `docker login` of the gateway's host is.
+    pub(crate) fn set_login(&self, config: &Path) {
+        fs::copy(
+            config.join("config.json"),
+            self.folder.path().join("config.json"),
+        )
+        .unwrap();
+    }
+
+    /// A question with arguments of curl, for example `-I`.
+    pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> Answer {
+        self.try_get(path, arguments)
+            .unwrap_or_else(|| panic!("no answer for {path}: {}", self.log()))
+    }
+
+    fn try_get(&self, path: &str, arguments: &[&str]) -> Option<Answer> {
+        let folder = tempfile::tempdir().unwrap();
+        let (head, body) = (folder.path().join("head"), folder.path().join("body"));
+        let asked = Command::new("curl")
+            .args(["--silent", "--max-time", "60", "--noproxy", "*"])
+            .arg("--dump-header")
+            .arg(&head)
+            .arg("--output")
+            .arg(&body)
+            .args(arguments)
+            .arg(format!("http://{}{path}", self.address))
+            .status();
+        if !asked.unwrap().success() {
+            return None;
+        }
+        let head = fs::read_to_string(&head).ok()?;
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        Some(Answer {
+            status,
+            headers: headers.collect(),
+            body: fs::read(&body).unwrap_or_default(),
+        })
+    }
+
+    /// A manifest of a mirrored image.
+    pub(crate) fn manifest(
+        &self,
+        registry: &str,
+        name: &str,
+        reference: &str,
+        login: Option<&str>,
+    ) -> Answer {
+        let path = format!("/v2/{name}/manifests/{reference}?ns={registry}");
+        self.ask(&path, &login.map_or(vec![], |login| vec!["--user", login]))
+    }
+
+    /// A blob of a mirrored image.
+    pub(crate) fn blob(
+        &self,
+        registry: &str,
+        name: &str,
+        digest: &str,
+        login: Option<&str>,
+    ) -> Answer {
+        let path = format!("/v2/{name}/blobs/{digest}?ns={registry}");
+        self.ask(&path, &login.map_or(vec![], |login| vec!["--user", login]))
+    }
+
+    /// Every blob of a manifest, which must be there and be what it is called.
+    #[track_caller]
+    pub(crate) fn all_blobs(
+        &self,
+        registry: &str,
+        name: &str,
+        manifest: &Answer,
+        login: Option<&str>,
+    ) {
+        let manifest = manifest.json();
+        let layers = manifest["layers"].as_array().unwrap().iter();
+        for descriptor in layers.chain([&manifest["config"]]) {
+            let digest = descriptor["digest"].as_str().unwrap();
+            let blob = self.blob(registry, name, digest, login);
+            assert_eq!(blob.status, 200, "{digest}: {blob:?} {}", self.log());
+            assert_eq!(sha256(&blob.body), digest);
+            assert_eq!(blob.body.len() as u64, descriptor["size"].as_u64().unwrap());
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let mut text = String::from("sha256:");
+    for byte in sha2::Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}

@@ -1,0 +1,15 @@
+//! Images of real Engines and of a real private registry, through the built gateway.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the functions that tests share fail as tests do"
+)]
+
+mod freshness;
+mod gateway;
+mod host;
+mod names;
+mod private;
+mod registry;

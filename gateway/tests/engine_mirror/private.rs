@@ -1,0 +1,204 @@
+//! Images that only some may have: a real registry with a login behind a real Engine.
+
+use crate::gateway::{Answer, Gateway};
+use crate::host::{Host, unique};
+use crate::registry::{ADA, EVE, Registry};
+
+fn is_challenge(answer: &Answer, registry: &str) -> bool {
+    let expected = format!("Basic realm=\"{registry}\"");
+    answer.header("www-authenticate") == Some(expected.as_str())
+}
+
+fn logins_decide_what_is_pulled(host: &Host) {
+    let registry = Registry::start(&host.registries, true);
+    let insecure = ["--insecure-registries", &registry.address];
+    let mut gateway = Gateway::start(&host.address, &insecure);
+    let name = unique("private");
+    registry.fill(host, &name, "1", name.as_bytes());
+    let _pulled = host.named(&registry.name(&name, "1"));
+    let ask = |gateway: &Gateway, tag: &str, login| {
+        gateway.manifest(&registry.address, &name, tag, login)
+    };
+
+    let nobody = ask(&gateway, "1", None);
+    assert_eq!(
+        (nobody.status, nobody.code().as_str()),
+        (401, "UNAUTHORIZED"),
+        "{}",
+        gateway.log()
+    );
+    assert!(is_challenge(&nobody, &registry.address), "{nobody:?}");
+    let wrong = ask(&gateway, "1", Some(EVE));
+    assert_eq!(
+        (wrong.status, wrong.header("www-authenticate")),
+        (401, None),
+        "{}",
+        gateway.log()
+    );
+    let absent = ask(&gateway, "2", Some(ADA));
+    assert_eq!(
+        (absent.status, absent.code().as_str()),
+        (404, "MANIFEST_UNKNOWN"),
+        "{}",
+        gateway.log()
+    );
+
+    let right = ask(&gateway, "1", Some(ADA));
+    assert_eq!(right.status, 200, "{right:?} {}", gateway.log());
+    gateway.all_blobs(&registry.address, &name, &right, Some(ADA));
+    // It is here now, and still only for who may have it: by tag, by digest, and each blob, before and after a restart.
+    let layer = right.json()["layers"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for _ in 0..2 {
+        for (login, status) in [(None, 401), (Some(EVE), 401), (Some(ADA), 200)] {
+            for reference in ["1", &right.digest()] {
+                let answer = ask(&gateway, reference, login);
+                assert_eq!(
+                    answer.status,
+                    status,
+                    "{reference} {answer:?} {}",
+                    gateway.log()
+                );
+                assert_eq!(is_challenge(&answer, &registry.address), login.is_none());
+            }
+            let blob = gateway.blob(&registry.address, &name, &layer, login);
+            assert_eq!(blob.status, status, "{blob:?}");
+        }
+        let tags = gateway.ask(
+            &format!("/v2/{name}/tags/list?ns={}", registry.address),
+            &[],
+        );
+        assert_eq!(tags.status, 401, "{tags:?}");
+        let plain = gateway.ask(
+            &format!(
+                "/v2/{}/{name}/manifests/1",
+                registry.address.replace(':', "%3A")
+            ),
+            &[],
+        );
+        assert_ne!(plain.status, 200, "{plain:?}");
+        gateway.restart();
+    }
+    for secret in [ADA, EVE] {
+        let (_, password) = secret.split_once(':').unwrap();
+        assert!(!gateway.log().contains(password));
+    }
+}
+
+#[test]
+fn logins_decide_what_is_pulled_and_who_may_have_it_then() {
+    logins_decide_what_is_pulled(&Host::first());
+}
+
+#[test]
+fn newer_docker_with_a_graph_driver_lets_logins_decide_too() {
+    logins_decide_what_is_pulled(&Host::newer_graph());
+}
+
+#[test]
+fn newer_docker_with_containerds_store_lets_logins_decide_too() {
+    logins_decide_what_is_pulled(&Host::newer_containerd());
+}
+
+#[test]
+fn a_registry_that_is_down_proves_nothing() {
+    let host = Host::first();
+    let mut registry = Registry::start(&host.registries, true);
+    let mut gateway = Gateway::start(&host.address, &[]);
+    let name = unique("down");
+    registry.fill(&host, &name, "1", name.as_bytes());
+    let _pulled = host.named(&registry.name(&name, "1"));
+    let ask = |gateway: &Gateway, login| gateway.manifest(&registry.address, &name, "1", login);
+    assert_eq!(ask(&gateway, Some(ADA)).status, 200);
+    let address = registry.address.clone();
+    registry.stop();
+    let ask = |gateway: &Gateway, login| gateway.manifest(&address, &name, "1", login);
+    // Who has proved it lately need not again; who has not is told to come back.
+    assert_eq!(ask(&gateway, Some(ADA)).status, 200);
+    for login in [None, Some(EVE)] {
+        let answer = ask(&gateway, login);
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.header("retry-after").is_some());
+    }
+    gateway.restart();
+    assert_eq!(ask(&gateway, Some(ADA)).status, 503);
+    registry.resume();
+    assert_eq!(ask(&gateway, Some(ADA)).status, 200, "{}", gateway.log());
+}
+
+#[test]
+fn what_the_engine_had_is_for_everybody_unless_the_registry_is_to_be_asked() {
+    let host = Host::first();
+    let registry = Registry::start(&host.registries, true);
+    let name = unique("had");
+    registry.fill(&host, &name, "1", name.as_bytes());
+    let full = registry.name(&name, "1");
+    host.docker_with(registry.login(), &["pull", "--quiet", &full])
+        .unwrap();
+    let _pulled = host.named(&full);
+    let serving = Gateway::start(&host.address, &[]);
+    let answer = serving.manifest(&registry.address, &name, "1", None);
+    assert_eq!(answer.status, 200);
+    assert!(!serving.log().contains("pulling"), "{}", serving.log());
+    let asking = Gateway::start(&host.address, &["--local-images", "ask"]);
+    for (login, status) in [(None, 401), (Some(EVE), 401), (Some(ADA), 200)] {
+        let answer = asking.manifest(&registry.address, &name, "1", login);
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[test]
+fn the_login_of_the_host_pulls_for_who_has_none() {
+    let host = Host::first();
+    let registry = Registry::start(&host.registries, true);
+    let gateway = Gateway::start(&host.address, &[]);
+    let name = unique("login");
+    registry.fill(&host, &name, "1", name.as_bytes());
+    let _pulled = host.named(&registry.name(&name, "1"));
+    gateway.set_login(registry.login());
+    // Whoever says who he is gets what he may have, not what the host may.
+    assert_eq!(
+        gateway
+            .manifest(&registry.address, &name, "1", Some(EVE))
+            .status,
+        401
+    );
+    let answer = gateway.manifest(&registry.address, &name, "1", None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    gateway.all_blobs(&registry.address, &name, &answer, None);
+}
+
+#[test]
+fn digests_of_the_registry_come_from_there_where_the_engine_knows_only_layers() {
+    let host = Host::first();
+    let mut registry = Registry::start(&host.registries, true);
+    let mut gateway = Gateway::start(&host.address, &[]);
+    let name = unique("upstream");
+    let digest = registry.fill(&host, &name, "1", name.as_bytes());
+    let address = registry.address.clone();
+    assert_eq!(gateway.manifest(&address, &name, &digest, None).status, 401);
+    let found = gateway.manifest(&address, &name, &digest, Some(ADA));
+    assert_eq!(
+        (found.status, found.digest()),
+        (200, digest.clone()),
+        "{found:?}"
+    );
+    gateway.all_blobs(&address, &name, &found, Some(ADA));
+    let layer = found.json()["layers"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for login in [None, Some(EVE)] {
+        assert_eq!(
+            gateway.manifest(&address, &name, &digest, login).status,
+            401
+        );
+        assert_eq!(gateway.blob(&address, &name, &layer, login).status, 401);
+    }
+    registry.stop();
+    gateway.restart();
+    let down = gateway.manifest(&address, &name, &digest, Some(ADA));
+    assert_eq!(down.status, 503, "{down:?}");
+}

@@ -1,0 +1,113 @@
+//! A real private registry.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tempfile::TempDir;
+
+use crate::gateway::{free_port, wait};
+use crate::host::Host;
+
+/// The user of every registry here, and one that is none.
+pub(crate) const ADA: &str = "ada:correct~horse/battery";
+pub(crate) const EVE: &str = "ada:wrong~horse/battery";
+
+/// Debian's `docker-registry`, with one user.
+pub(crate) struct Registry {
+    pub(crate) address: String,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Registry {
+    /// With a login, or open to everybody.
+    pub(crate) fn start(at: &str, private: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("{at}:{}", free_port(at));
+        let auth = if private {
+            let (user, password) = ADA.split_once(':').unwrap();
+            let hash = bcrypt::hash(password, 4).unwrap();
+            fs::write(folder.path().join("htpasswd"), format!("{user}:{hash}\n")).unwrap();
+            let file = folder.path().join("htpasswd");
+            format!(
+                "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+                file.display()
+            )
+        } else {
+            String::new()
+        };
+        let settings = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n{auth}",
+            folder.path().join("data").display()
+        );
+        fs::write(folder.path().join("config.yml"), settings).unwrap();
+        let auth = BASE64_STANDARD.encode(ADA);
+        let config = format!(r#"{{"auths": {{"{address}": {{"auth": "{auth}"}}}}}}"#);
+        fs::write(folder.path().join("config.json"), config).unwrap();
+        let mut registry = Self {
+            address,
+            folder,
+            child: None,
+        };
+        registry.resume();
+        registry
+    }
+
+    pub(crate) fn resume(&mut self) {
+        let log = File::create(self.folder.path().join("log")).unwrap();
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(self.folder.path().join("config.yml"))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        wait("the registry", || {
+            std::net::TcpStream::connect(&self.address).ok()
+        });
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Where the `docker login` of its user is.
+    pub(crate) fn login(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The full name of an image here.
+    pub(crate) fn name(&self, repository: &str, tag: &str) -> String {
+        format!("{}/{repository}:{tag}", self.address)
+    }
+
+    /// Pushes an image of these bytes and removes it from the Engine. Gives the registry's digest.
+    pub(crate) fn fill(&self, host: &Host, repository: &str, tag: &str, content: &[u8]) -> String {
+        let name = self.name(repository, tag);
+        let image = host.image(&name, content);
+        host.docker_with(self.login(), &["push", "--quiet", &name])
+            .unwrap();
+        let digests = host.inspect(&name).unwrap()["RepoDigests"].clone();
+        drop(image);
+        let mut digests = digests
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|it| it.as_str());
+        let ours = digests.find(|it| it.starts_with(&self.address)).unwrap();
+        ours.split_once('@').unwrap().1.to_owned()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
