@@ -35,4 +35,9 @@ pub struct Blob {
 pub trait ReadRange: Send + Sync {
     /// The bytes of a range that lies within the blob. A stream that ends early or with an error ends the connection.
     fn read(&self, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>>;
+
+    /// Whether reading it showed that it is something else than its digest says, so that another copy must be found.
+    fn is_wrong(&self) -> bool {
+        false
+    }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::stream::TryStreamExt as _;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Content, Files, INDEX, MANIFEST};
+use super::{Content, Described, Files, INDEX, MANIFEST, Parts};
 use crate::content::Blob;
 use crate::names::Digest;
 use crate::sources::Found;
@@ -211,4 +212,46 @@ async fn indexes_that_name_each_other_end() {
         .unwrap()
         .unwrap();
     assert_eq!(found.documents.len(), 50);
+}
+
+/// A descriptor, or nearly one.
+fn hostile_descriptor() -> impl Strategy<Value = Value> {
+    let digest = prop_oneof![
+        Just(json!(Digest::of(b"a").as_str())),
+        Just(json!("sha256:../../../etc/passwd")),
+        Just(json!("sha512:00")),
+        Just(json!(7)),
+        Just(Value::Null),
+    ];
+    let size = prop_oneof![
+        Just(json!(-1)),
+        Just(json!(u64::MAX)),
+        Just(json!(1e300)),
+        Just(json!(null)),
+        Just(json!(3))
+    ];
+    let data = prop_oneof![Just(json!("YQ==")), Just(json!("?")), Just(json!(null))];
+    (digest, size, data)
+        .prop_map(|(digest, size, data)| json!({"digest": digest, "size": size, "data": data}))
+}
+
+proptest! {
+    #[test]
+    fn no_document_makes_it_panic_or_name_what_is_no_digest(
+        manifests in prop::option::of(prop::collection::vec(hostile_descriptor(), 0..4)),
+        config in prop::option::of(hostile_descriptor()),
+        layers in prop::option::of(prop::collection::vec(hostile_descriptor(), 0..4)),
+        cut in 0_usize..40,
+    ) {
+        let document = json!({"manifests": manifests, "config": config, "layers": layers}).to_string();
+        let named = Described { media_type: String::new(), digest: Digest::of(b""), size: None, data: None };
+        let mut parts = Parts::default();
+        if parts.add(&named, document.as_bytes()).is_ok() {
+            for described in parts.blobs.iter().chain(&parts.to_read) {
+                prop_assert!(Digest::parse(described.digest.as_str()).is_ok());
+                prop_assert!(described.inline().is_none_or(|bytes| described.digest.is_of(&bytes)));
+            }
+        }
+        let _ = parts.add(&named, &document.as_bytes()[..document.len().saturating_sub(cut)]);
+    }
 }

@@ -183,6 +183,10 @@ impl ReadRange for Guarded {
             _ => self.blob.bytes.read(range),
         }
     }
+
+    fn is_wrong(&self) -> bool {
+        self.verdicts.is_bad(&self.key)
+    }
 }
 
 /// Holds the last piece until the verdict is there.
@@ -279,6 +283,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(text(&guarded, 0..5).await, ("layer".to_owned(), None));
         }
+        assert!(!guarded.bytes.is_wrong());
         assert_eq!(text(&guarded, 1..3).await, ("ay".to_owned(), None));
         assert_eq!(
             reads.load(Ordering::Relaxed),
@@ -295,7 +300,7 @@ mod tests {
         let refused = Some(io::ErrorKind::InvalidData);
         let (first, error) = text(&guarded, 0..5).await;
         assert!(first.len() < 5 && error == refused, "{first:?} {error:?}");
-        assert!(verdicts.is_bad("key"));
+        assert!(verdicts.is_bad("key") && guarded.bytes.is_wrong());
         assert_eq!(text(&guarded, 0..5).await, (String::new(), refused));
         assert_eq!(text(&guarded, 2..3).await, (String::new(), refused));
     }
