@@ -15,6 +15,7 @@ pub mod entrypoint;
 pub mod fetch;
 pub mod import;
 pub mod kubeconfig;
+mod lock;
 pub mod names;
 pub mod observed;
 pub mod operator;

@@ -130,6 +130,8 @@ pub enum Step {
     RemoveKubeconfig {
         cluster: String,
     },
+    /// Those of other versions of us that no container has.
+    RemoveOldBalancerImages,
 }
 
 /// The line of a log that tells that a container is ready.
@@ -307,6 +309,9 @@ impl Step {
             ),
             Self::RemoveKubeconfig { cluster } => {
                 format!("remove the access to {cluster} from the kubeconfig")
+            }
+            Self::RemoveOldBalancerImages => {
+                "remove images of the load balancer of other versions that nothing uses".to_owned()
             }
         }
     }

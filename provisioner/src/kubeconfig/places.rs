@@ -55,6 +55,11 @@ impl Folders {
         self.own.join(file_name(cluster))
     }
 
+    /// What a process holds while it makes a thing of this name.
+    pub fn lock(&self, kind: &str, name: &str) -> PathBuf {
+        self.own.join(format!(".{kind}-{name}.lock"))
+    }
+
     /// Removes the files of a cluster that either tool wrote; says which there were.
     pub fn remove_cluster_files(&self, cluster: &str) -> Result<Vec<PathBuf>> {
         let mut paths = vec![self.cluster_file(cluster)];

@@ -15,6 +15,7 @@ use docker::{Engine, Facts};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::lock::Lock;
 use crate::names;
 use crate::observed::{self, Cluster, Container};
 use crate::payload::NetworkFacts;
@@ -50,7 +51,7 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// Held while the plan is carried out, so that nobody else makes the same thing.
     #[expect(dead_code, reason = "dropping it gives the lock back")]
-    lock: Option<std::fs::File>,
+    lock: Option<Lock>,
 }
 
 impl Plan {
@@ -114,7 +115,7 @@ impl Provisioner {
             return Ok(());
         };
         if plan.rolls_back {
-            runner.roll_back().await;
+            Box::pin(runner.roll_back()).await;
         }
         Err(Unfinished {
             failure,
@@ -180,24 +181,17 @@ impl Provisioner {
     }
 
     /// So that one name is not made twice at the same time on this machine.
-    fn lock(&self, kind: &str, name: &str) -> Result<std::fs::File, Error> {
-        let folder = &self.settings.folders.own;
-        let path = folder.join(format!(".{kind}-{name}.lock"));
-        let failed = |error: std::io::Error| {
+    fn lock(&self, kind: &str, name: &str) -> Result<Lock, Error> {
+        let path = self.settings.folders.lock(kind, name);
+        let shown = path.display().to_string();
+        let lock = Lock::take(path).map_err(|error| {
+            Error::Other(format!("failed to lock {shown}: {error}; check its rights"))
+        })?;
+        lock.ok_or_else(|| {
             Error::Other(format!(
-                "failed to lock {}: {error}; check its rights",
-                path.display()
-            ))
-        };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = std::fs::File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Other(format!(
                 "{kind} '{name}' is being worked on by another process; wait for it to end"
-            ))),
-            Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
-        }
+            ))
+        })
     }
 }
 

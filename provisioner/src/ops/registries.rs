@@ -9,6 +9,9 @@ use crate::observed::Container;
 use crate::plan::{self, ClusterRegistries, Refusal};
 use crate::registry_config::{NodeRegistry, advertised_host, generate, hosting_manifest};
 
+/// Where programs look for the Engine.
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+
 impl Provisioner {
     pub async fn plan_create_registry(&self, registry: &RegistrySpec) -> Result<Plan, Error> {
         let lock = self.lock("registry", &registry.name)?;
@@ -23,6 +26,13 @@ impl Provisioner {
             lock: Some(lock),
             ..Plan::new(plan::create_registry(registry, &self.around))
         })
+    }
+
+    /// What a registry that answers from this Engine has to see of it: its socket and, to read layers where they are,
+    /// its data root.
+    pub async fn volumes_of_engine(&self) -> Result<Vec<String>, Error> {
+        let facts = self.engine.facts().await?;
+        Ok(engine_volumes(&self.engine.endpoint().address, &facts))
     }
 
     pub async fn registries(&self) -> Result<Vec<Container>, Error> {
@@ -179,4 +189,74 @@ fn find<'a>(registries: &[&'a Container], name: &str) -> Result<&'a Container, R
                 registries.iter().map(|registry| registry.name.as_str()),
             ),
         })
+}
+
+/// Volumes are of the Engine's machine: a socket that we see is there too, and elsewhere it is where it usually is.
+fn engine_volumes(address: &docker::Address, facts: &docker::Facts) -> Vec<String> {
+    let socket = match address {
+        docker::Address::Unix(path) => path.display().to_string(),
+        docker::Address::Ssh {
+            socket: Some(socket),
+            ..
+        } => socket.clone(),
+        docker::Address::Tcp { .. } | docker::Address::Ssh { .. } => DOCKER_SOCKET.to_owned(),
+    };
+    let mut volumes = vec![format!("{socket}:{DOCKER_SOCKET}")];
+    // Podman keeps images in another way, which the gateway does not read.
+    if !facts.is_podman && facts.data_root.starts_with('/') {
+        volumes.push(format!("{0}:{0}:ro", facts.data_root));
+    }
+    volumes
+}
+
+#[cfg(test)]
+mod engine_volumes_tests {
+    use docker::{Address, Facts};
+
+    use super::engine_volumes;
+
+    #[test]
+    fn the_gateway_sees_the_socket_and_the_data_root() {
+        let facts = Facts {
+            data_root: "/data/docker".to_owned(),
+            ..Facts::default()
+        };
+        let usual = "/var/run/docker.sock:/var/run/docker.sock";
+        let ssh = |socket: Option<&str>| Address::Ssh {
+            user: None,
+            host: "far".to_owned(),
+            port: None,
+            socket: socket.map(str::to_owned),
+        };
+        let tcp = Address::Tcp {
+            host: "far".to_owned(),
+            port: 2376,
+        };
+        for (address, socket) in [
+            (
+                Address::Unix("/run/user/1/docker.sock".into()),
+                "/run/user/1/docker.sock:/var/run/docker.sock",
+            ),
+            (tcp, usual),
+            (ssh(None), usual),
+            (ssh(Some("/x.sock")), "/x.sock:/var/run/docker.sock"),
+        ] {
+            assert_eq!(
+                engine_volumes(&address, &facts),
+                [socket, "/data/docker:/data/docker:ro"]
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_socket_is_mounted_where_content_cannot_be_read() {
+        let podman = Facts {
+            data_root: "/var/lib/containers".to_owned(),
+            is_podman: true,
+            ..Facts::default()
+        };
+        for facts in [podman, Facts::default()] {
+            assert_eq!(engine_volumes(&Address::Unix("/a".into()), &facts).len(), 1);
+        }
+    }
 }

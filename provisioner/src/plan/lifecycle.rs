@@ -134,6 +134,7 @@ pub fn delete(cluster: &Cluster, around: &Surroundings, keep_shared_registries: 
     steps.push(Step::RemoveKubeconfig {
         cluster: cluster.name.clone(),
     });
+    steps.push(Step::RemoveOldBalancerImages);
     steps
 }
 

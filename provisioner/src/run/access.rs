@@ -6,6 +6,7 @@ use docker::Engine;
 
 use super::{Failure, Runner};
 use crate::kubeconfig::{ClusterKubeconfig, MergeOptions};
+use crate::lock::Lock;
 use crate::names;
 use crate::observed::Container;
 use crate::step::Effect;
@@ -108,9 +109,8 @@ impl Runner<'_> {
         let store = self.settings.kubeconfigs.clone();
         let folders = self.settings.folders.clone();
         let cluster = cluster.to_owned();
-        // What is left of its creation; somebody who holds it has it open.
-        let lock = folders.own.join(format!(".cluster-{cluster}.lock"));
-        let _ = std::fs::remove_file(lock);
+        // What a creation that was killed left; one that is under way keeps it.
+        drop(Lock::take(folders.lock("cluster", &cluster)));
         let removed = tokio::task::spawn_blocking(move || {
             let entries = store.remove(&cluster).map(drop);
             entries.and(folders.remove_cluster_files(&cluster).map(drop))

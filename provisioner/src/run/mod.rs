@@ -1,6 +1,7 @@
 //! Carries steps out, and undoes them in reverse when one fails or the user has had enough.
 
 mod access;
+mod balancer_images;
 mod files;
 mod networks;
 mod nodes;

@@ -3,12 +3,13 @@
 use docker::models::VolumeCreateRequest;
 use futures::StreamExt as _;
 
+use super::balancer_images::is_of_balancer;
 use super::nodes::Answer;
 use super::{Event, Failure, Runner};
 use crate::cluster::Role;
 use crate::container::ContainerSpec;
 use crate::step::{Effect, Step};
-use crate::{balancer, names, payload};
+use crate::{names, payload};
 
 impl Runner<'_> {
     pub(super) async fn perform(&self, step: &Step) -> Result<Effect, Failure> {
@@ -75,6 +76,9 @@ impl Runner<'_> {
                 switch,
             } => return Ok(self.merge_kubeconfig(cluster, server, *switch).await),
             Step::RemoveKubeconfig { cluster } => self.remove_kubeconfig(cluster).await,
+            Step::RemoveOldBalancerImages => {
+                return Ok(Box::pin(self.remove_old_balancer_images()).await);
+            }
         }
         Ok(Effect::Made)
     }
@@ -116,16 +120,6 @@ impl Runner<'_> {
         };
         self.reporter.report(Event::Ended { task });
         result
-    }
-
-    async fn ensure_balancer_image(&self, image: &str) -> Result<Effect, Failure> {
-        if self.engine.image(image).await?.is_some() {
-            return Ok(Effect::Found);
-        }
-        self.reporter.info(format!("Loading image '{image}'"));
-        let made = balancer::image::ensure(self.engine, &self.settings.program).await;
-        made.map_err(|error| Failure::Other(error.to_string()))?;
-        Ok(Effect::Made)
     }
 
     async fn ensure_volume(&self, name: &str, cluster: &str) -> Result<Effect, Failure> {
@@ -175,7 +169,14 @@ impl Runner<'_> {
             }
         }
         let body = payload::container(&spec, self.network().as_ref());
-        self.engine.create(&spec.name, body).await?;
+        match self.engine.create(&spec.name, body.clone()).await {
+            // Another version of us found it unused and removed it after we saw it.
+            Err(error) if error.is_not_found() && is_of_balancer(&spec.image) => {
+                Box::pin(self.ensure_balancer_image(&spec.image)).await?;
+                self.engine.create(&spec.name, body).await?;
+            }
+            created => drop(created?),
+        }
         Ok(())
     }
 

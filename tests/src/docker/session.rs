@@ -237,15 +237,14 @@ impl Session {
     }
 }
 
-/// Files in a folder and its folders. Empty folders do nobody harm; nor do empty lock files, which must stay, because whoever
-/// waits for one would otherwise hold a file that nobody else sees.
+/// Files in a folder and its folders. Empty folders do nobody harm.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             files.extend(files_below(&path)?);
-        } else if path.extension().is_none_or(|kind| kind != "lock") || path.metadata()?.len() > 0 {
+        } else {
             files.push(path);
         }
     }

@@ -1,7 +1,7 @@
 //! What k3d does not do: two manners of one binary, plans, changes of running clusters.
 
-use anyhow::ensure;
-use e2e::docker::scenario;
+use anyhow::{Result, ensure};
+use e2e::docker::{Session, scenario};
 
 use super::support::contains;
 
@@ -49,4 +49,33 @@ async fn a_dry_run_prints_the_plan_and_makes_nothing() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn images_of_old_load_balancers_go_with_the_last_cluster_that_used_them() {
+    scenario(leaves_no_old_images).await;
+}
+
+/// One image of an old load balancer is that of a container, the other one of none.
+pub(crate) async fn leaves_no_old_images(session: &Session) -> Result<()> {
+    let [used, unused] =
+        ["used", "unused"].map(|end| format!("berth-balancer:{}", session.name(end)));
+    for image in [&used, &unused] {
+        session.engine.make_small_image(image).await?;
+    }
+    let holder = session.name("holder");
+    session
+        .engine
+        .run(&["create", "--name", &holder, &used])
+        .await?;
+    let cluster = session.name("new");
+    session.create(&cluster, &[]).await?;
+    session.delete(&cluster).await?;
+    let mark = session.name("");
+    ensure!(session.engine.images(&mark).await? == std::slice::from_ref(&used));
+    session.engine.run(&["rm", &holder]).await?;
+    session.create(&cluster, &[]).await?;
+    session.delete(&cluster).await?;
+    ensure!(session.engine.images(&mark).await?.is_empty());
+    Ok(())
 }

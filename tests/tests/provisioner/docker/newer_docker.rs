@@ -3,7 +3,7 @@
 
 use e2e::docker::{ImageStore, newer_docker_scenario};
 
-use super::{lifecycle, networks, registries};
+use super::{beyond, lifecycle, networks, registries};
 
 #[tokio::test]
 async fn clusters_live_beside_overlay2() {
@@ -33,4 +33,9 @@ async fn nodes_join_several_networks_beside_overlay2() {
 #[tokio::test]
 async fn nodes_join_several_networks_beside_the_image_store() {
     newer_docker_scenario(ImageStore::Containerd, networks::joins).await;
+}
+
+#[tokio::test]
+async fn old_images_go_from_the_image_store() {
+    newer_docker_scenario(ImageStore::Containerd, beyond::leaves_no_old_images).await;
 }
