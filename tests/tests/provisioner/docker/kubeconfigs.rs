@@ -80,3 +80,38 @@ async fn a_kubeconfig_is_printed_written_and_left_to_others() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_kubeconfig_is_merged_where_the_user_says() {
+    scenario(async |session| {
+        let cluster = session.name("merge");
+        let context = format!("k3d-{cluster}");
+        session
+            .create(&cluster, &["--kubeconfig-update-default=false"])
+            .await?;
+        ensure!(!session.kubeconfig().exists());
+        let own = session.home().join("own.yaml").display().to_string();
+        let merge = ["kubeconfig", "merge", &cluster];
+        let into_own = [&merge[..], &["--output", &own]].concat();
+        let answer = session.k3d(&into_own).succeeds().await?;
+        ensure!(answer.stdout.trim() == own, "{}", answer.stdout);
+        session
+            .kubectl(&["--kubeconfig", &own, "--context", &context, "get", "nodes"])
+            .await?;
+        let printed = [&merge[..], &["-o", "-"]].concat();
+        let answer = session.k3d(&printed).succeeds().await?;
+        contains(&answer.stdout, "certificate-authority-data")?;
+        let default = [&merge[..], &["-d", "--kubeconfig-switch-context"]].concat();
+        let both = [&default[..], &["-o", &own]].concat();
+        session.k3d(&both).ends_with(1).await?;
+        let answer = session.k3d(&default).succeeds().await?;
+        let file = session.kubeconfig().display().to_string();
+        ensure!(answer.stdout.trim() == file, "{}", answer.stdout);
+        session.kubectl(&["get", "nodes"]).await?;
+        session.delete(&cluster).await?;
+        // What the user named is the user's.
+        ensure!(std::fs::read_to_string(&own)?.contains(&context));
+        Ok(())
+    })
+    .await;
+}

@@ -172,3 +172,50 @@ async fn registries_are_listed_and_a_taken_name_is_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_registry_is_made_into_a_running_cluster() {
+    scenario(async |session| {
+        let (cluster, registry) = (session.name("old"), session.name("young"));
+        session.create(&cluster, &[]).await?;
+        let create = ["registry", "create", &registry, "--cluster", &cluster];
+        let image = ["--image", session.registry_image()];
+        let answer = session
+            .k3d(&[&create[..], &image].concat())
+            .succeeds()
+            .await?;
+        contains(&answer.stdout, &format!("k3d-{registry}"))?;
+        session.remember_volumes().await?;
+        let full = format!("k3d-{registry}");
+        let found = session.engine.container(&full).await?;
+        let networks = found["NetworkSettings"]["Networks"].to_string();
+        contains(&networks, &format!("k3d-{cluster}"))?;
+        let server = node(&cluster, "server-0");
+        let address = format!("http://{full}:5000/v2/_catalog");
+        eventually("the registry, by its name", SOON, || async {
+            let get = ["wget", "-q", "-O", "-", &address];
+            contains(&session.engine.exec(&server, &get).await?, "repositories")
+        })
+        .await?;
+        let delete = ["registry", "delete", &full];
+        session.k3d(&delete).succeeds().await?;
+        session.delete(&cluster).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_for_a_cluster_that_is_not_there_is_not_made() {
+    scenario(async |session| {
+        let (cluster, registry) = (session.name("none"), session.name("lost"));
+        let create = ["registry", "create", &registry, "--cluster", &cluster];
+        let image = ["--image", session.registry_image()];
+        let answer = session
+            .k3d(&[&create[..], &image].concat())
+            .ends_with(1)
+            .await?;
+        contains(&answer.text(), &cluster)
+    })
+    .await;
+}
