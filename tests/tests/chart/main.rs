@@ -6,4 +6,5 @@ mod lifecycle;
 mod release;
 mod rendering;
 mod rights;
+mod tracer;
 mod values;

@@ -6,6 +6,9 @@
     reason = "values keep the names that users have"
 )]
 
+#[path = "chart_values_tracer.rs"]
+mod tracer;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -52,6 +55,8 @@ pub(crate) struct Values {
     service_monitor: ServiceMonitor,
     /// Alerts for the Prometheus operator.
     prometheus_rule: PrometheusRule,
+    /// What every image pull does, live.
+    tracer: tracer::Tracer,
 }
 
 #[derive(JsonSchema)]
