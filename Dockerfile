@@ -3,6 +3,7 @@
 #   docker build --target operator    -t berth-operator .
 #   docker build --target node-writer -t berth-node-writer .
 #   docker build --target berth       -t berth .
+#   docker build --target gateway     -t berth-gateway .
 #
 # With `--build-arg BINARIES=prebuilt` nothing is compiled and no base image is
 # pulled: the build context then holds the static binaries and
@@ -17,9 +18,9 @@ COPY . .
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
  && cargo build --locked --release --target "${target}" \
-      --package berth-operator --package node-writer --package berth-cli \
+      --package berth-operator --package node-writer --package berth-cli --package berth-gateway \
  && mkdir /dist \
- && for binary in berth-operator node-writer berth; do \
+ && for binary in berth-operator node-writer berth berth-gateway; do \
       cp "target/${target}/release/${binary}" /dist/; \
     done \
  && cp /etc/ssl/certs/ca-certificates.crt /dist/
@@ -44,3 +45,11 @@ FROM scratch AS berth
 COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=binaries /dist/berth /berth
 ENTRYPOINT ["/berth"]
+
+# As root, because the Docker socket and the data root belong to it.
+FROM scratch AS gateway
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/berth-gateway /berth-gateway
+EXPOSE 5000
+VOLUME /var/lib/berth-gateway
+ENTRYPOINT ["/berth-gateway"]

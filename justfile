@@ -39,16 +39,17 @@ chart:
 # static binaries of all processes
 binaries:
     {{static}} -p node-writer
-    {{static}} -p berth-operator -p berth-cli
+    {{static}} -p berth-operator -p berth-cli -p berth-gateway
 
 # the final images, from the static binaries; no base image is pulled
 image: binaries
     rm -rf "{{target}}/image" && mkdir -p "{{target}}/image/dist"
     cp Dockerfile "{{target}}/image/"
-    cp "$BERTH_BINARIES"/{berth-operator,node-writer,berth} /etc/ssl/certs/ca-certificates.crt "{{target}}/image/dist/"
+    cp "$BERTH_BINARIES"/{berth-operator,node-writer,berth,berth-gateway} /etc/ssl/certs/ca-certificates.crt "{{target}}/image/dist/"
     docker build --build-arg BINARIES=prebuilt --target operator -t berth-operator "{{target}}/image"
     docker build --build-arg BINARIES=prebuilt --target node-writer -t berth-node-writer "{{target}}/image"
     docker build --build-arg BINARIES=prebuilt --target berth -t berth "{{target}}/image"
+    docker build --build-arg BINARIES=prebuilt --target gateway -t berth-gateway "{{target}}/image"
 
 # CRDs, chart schema and README, references, plain manifests
 generate: && kustomize

@@ -12,10 +12,11 @@ use tempfile::TempDir;
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Dockerfile target and the binary that it holds.
-const IMAGES: [(&str, &str); 3] = [
+const IMAGES: [(&str, &str); 4] = [
     ("operator", "berth-operator"),
     ("node-writer", "node-writer"),
     ("berth", "berth"),
+    ("gateway", "berth-gateway"),
 ];
 
 /// The Docker Engine of the environment; none when it is left out by name.
@@ -221,6 +222,7 @@ fn the_operator_s_image_is_not_root_and_the_node_writer_s_image_is() -> Result<(
         ("operator", "65532:65532"),
         ("node-writer", ""),
         ("berth", ""),
+        ("gateway", ""),
     ] {
         let image = Image::build(&docker, target, context.path())?;
         let found = docker.run(&[
