@@ -27,6 +27,8 @@ mod memory;
 mod parts;
 mod pull;
 mod reference;
+#[cfg(test)]
+mod secrecy_tests;
 mod settings;
 mod showing;
 mod tagged;

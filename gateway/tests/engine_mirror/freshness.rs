@@ -1,8 +1,6 @@
 //! What the Engine has now is what is served now.
 
-use std::path::Path;
-
-use crate::gateway::{Gateway, sha256, wait};
+use crate::gateway::{Gateway, files, sha256, wait};
 use crate::host::{Host, unique};
 use crate::registry::Registry;
 
@@ -109,16 +107,6 @@ fn a_digest_that_nobody_has_costs_no_export() {
     }
     let store = gateway.folder.path().join("store/blobs");
     assert_eq!(files(&store), 0, "{}", gateway.log());
-}
-
-fn files(folder: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
-    };
-    let entries = entries.map(|entry| entry.unwrap().path());
-    entries
-        .map(|path| if path.is_dir() { files(&path) } else { 1 })
-        .sum()
 }
 
 #[test]

@@ -238,3 +238,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// How many files a folder has.
+pub(crate) fn files(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    let entries = entries.map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| if path.is_dir() { files(&path) } else { 1 })
+        .sum()
+}

@@ -7,9 +7,12 @@
     reason = "the functions that tests share fail as tests do"
 )]
 
+mod clients;
 mod freshness;
 mod gateway;
 mod host;
 mod names;
 mod private;
 mod registry;
+mod repair;
+mod tls;

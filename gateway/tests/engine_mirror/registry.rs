@@ -1,7 +1,7 @@
 //! A real private registry.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use base64::Engine as _;
@@ -15,6 +15,21 @@ use crate::host::Host;
 pub(crate) const ADA: &str = "ada:correct~horse/battery";
 pub(crate) const EVE: &str = "ada:wrong~horse/battery";
 
+/// What encrypts.
+pub(crate) struct Encryption {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// The login of the user, with some password.
+pub(crate) fn credentials(password: &str) -> docker::Credentials {
+    docker::Credentials {
+        server: String::new(),
+        username: "ada".to_owned(),
+        proof: docker::credentials::Proof::Password(password.into()),
+    }
+}
+
 /// Debian's `docker-registry`, with one user.
 pub(crate) struct Registry {
     pub(crate) address: String,
@@ -25,6 +40,20 @@ pub(crate) struct Registry {
 impl Registry {
     /// With a login, or open to everybody.
     pub(crate) fn start(at: &str, private: bool) -> Self {
+        Self::begin(at, private, "")
+    }
+
+    /// Encrypted, with a login.
+    pub(crate) fn encrypted(at: &str, encryption: &Encryption) -> Self {
+        let files = format!(
+            ", tls: {{certificate: {}, key: {}}}",
+            encryption.certificate.display(),
+            encryption.key.display()
+        );
+        Self::begin(at, true, &files)
+    }
+
+    fn begin(at: &str, private: bool, http: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("{at}:{}", free_port(at));
         let auth = if private {
@@ -40,7 +69,7 @@ impl Registry {
             String::new()
         };
         let settings = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n{auth}",
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"{http}}}\n{auth}",
             folder.path().join("data").display()
         );
         fs::write(folder.path().join("config.yml"), settings).unwrap();
