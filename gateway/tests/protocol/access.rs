@@ -36,17 +36,28 @@ fn writes() -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn nobody_pushes_where_it_is_off() {
-    let running = start_with(Setup { push: Push::Off, ..Setup::default() }).await;
+    let running = start_with(Setup {
+        push: Push::Off,
+        ..Setup::default()
+    })
+    .await;
     for (method, path) in writes() {
         let answer = running.ask(method, &path).body("x").send().await;
-        assert!(answer.refuses(405, "UNSUPPORTED").header("allow").is_some(), "{method} {path}");
+        assert!(
+            answer.refuses(405, "UNSUPPORTED").header("allow").is_some(),
+            "{method} {path}"
+        );
     }
     assert_eq!(running.get("/v2/").await.status, 200);
 }
 
 #[tokio::test]
 async fn users_push_with_their_passwords_and_everybody_pulls() {
-    let running = start_with(Setup { push: users(), ..Setup::default() }).await;
+    let running = start_with(Setup {
+        push: users(),
+        ..Setup::default()
+    })
+    .await;
     for (method, path) in writes() {
         for login in [None, Some(WRONG)] {
             let mut ask = running.ask(method, &path).body("x");
@@ -54,25 +65,70 @@ async fn users_push_with_their_passwords_and_everybody_pulls() {
                 ask = ask.header("Authorization", login);
             }
             let answer = ask.send().await.refuses(401, "UNAUTHORIZED");
-            assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"berth-gateway\""), "{method} {path}");
+            assert_eq!(
+                answer.header("www-authenticate"),
+                Some("Basic realm=\"berth-gateway\""),
+                "{method} {path}"
+            );
         }
     }
     running.get("/v2/").await.refuses(401, "UNAUTHORIZED");
-    running.ask("GET", "/v2/").header("Authorization", WRONG).send().await.is(401);
-    running.ask("GET", "/v2/").header("Authorization", RIGHT).send().await.is(200);
+    running
+        .ask("GET", "/v2/")
+        .header("Authorization", WRONG)
+        .send()
+        .await
+        .is(401);
+    running
+        .ask("GET", "/v2/")
+        .header("Authorization", RIGHT)
+        .send()
+        .await
+        .is(200);
     let digest = Digest::of(b"{}");
     let post = format!("/v2/app/blobs/uploads/?digest={digest}");
-    running.ask("POST", &post).header("Authorization", RIGHT).body("{}").send().await.is(201);
-    running.get(&format!("/v2/app/blobs/{digest}")).await.is(200);
+    running
+        .ask("POST", &post)
+        .header("Authorization", RIGHT)
+        .body("{}")
+        .send()
+        .await
+        .is(201);
+    running
+        .get(&format!("/v2/app/blobs/{digest}"))
+        .await
+        .is(200);
 }
 
 #[tokio::test]
 async fn a_password_of_ours_is_not_handed_to_other_registries() {
-    let running = start_with(Setup { push: users(), ..Setup::default() }).await;
-    running.images.add("docker.io", "library/app", "1", &json!({"layers": []}));
-    running.ask("GET", "/v2/app/manifests/1").header("Authorization", RIGHT).send().await.is(200);
-    assert!(running.images.asked().iter().all(|(_, user, _)| user.is_none()));
-    running.ask("GET", "/v2/library/app/manifests/1?ns=docker.io").header("Authorization", RIGHT).send().await.is(200);
+    let running = start_with(Setup {
+        push: users(),
+        ..Setup::default()
+    })
+    .await;
+    running
+        .images
+        .add("docker.io", "library/app", "1", &json!({"layers": []}));
+    running
+        .ask("GET", "/v2/app/manifests/1")
+        .header("Authorization", RIGHT)
+        .send()
+        .await
+        .is(200);
+    assert!(
+        running
+            .images
+            .asked()
+            .iter()
+            .all(|(_, user, _)| user.is_none())
+    );
+    running
+        .ask("GET", "/v2/library/app/manifests/1?ns=docker.io")
+        .header("Authorization", RIGHT)
+        .send()
+        .await
+        .is(200);
     assert_eq!(running.images.asked()[0].1.as_deref(), Some("ann"));
 }
 
@@ -82,7 +138,12 @@ async fn nothing_is_pushed_into_another_registry_s_names() {
     for (method, path) in writes() {
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}ns=docker.io");
-        running.ask(method, &path).body("x").send().await.refuses(405, "UNSUPPORTED");
+        running
+            .ask(method, &path)
+            .body("x")
+            .send()
+            .await
+            .refuses(405, "UNSUPPORTED");
     }
 }
 
@@ -101,27 +162,50 @@ async fn what_is_pushed_is_never_served_for_another_registry() {
         running.get(path).await.refuses(404, "MANIFEST_UNKNOWN");
     }
     let blob = Digest::of(b"{}");
-    running.get(&format!("/v2/library/app/blobs/{blob}?ns=docker.io")).await.refuses(404, "BLOB_UNKNOWN");
-    running.get("/v2/library/app/tags/list?ns=docker.io").await.refuses(404, "NAME_UNKNOWN");
+    running
+        .get(&format!("/v2/library/app/blobs/{blob}?ns=docker.io"))
+        .await
+        .refuses(404, "BLOB_UNKNOWN");
+    running
+        .get("/v2/library/app/tags/list?ns=docker.io")
+        .await
+        .refuses(404, "NAME_UNKNOWN");
 }
 
 #[tokio::test]
 async fn only_registries_of_the_list_are_asked() {
     let registries = Registries::parse(["docker.io", "*.example.com"]).unwrap();
-    let running = start_with(Setup { registries, ..Setup::default() }).await;
-    for host in ["evil.test", "169.254.169.254", "127.0.0.1%3A15000", "example.com"] {
+    let running = start_with(Setup {
+        registries,
+        ..Setup::default()
+    })
+    .await;
+    for host in [
+        "evil.test",
+        "169.254.169.254",
+        "127.0.0.1%3A15000",
+        "example.com",
+    ] {
         let path = format!("/v2/app/manifests/1?ns={host}");
         running.get(&path).await.refuses(403, "DENIED");
     }
     assert!(running.images.asked().is_empty());
-    running.get("/v2/app/manifests/1?ns=a.example.com").await.is(404);
+    running
+        .get("/v2/app/manifests/1?ns=a.example.com")
+        .await
+        .is(404);
     assert_eq!(running.images.asked().len(), 1);
 }
 
 #[tokio::test]
 async fn a_broken_login_is_refused_and_never_repeated() {
     let running = start().await;
-    let answer = running.ask("GET", "/v2/").header("Authorization", "Basic c2VjcmV0").send().await.is(400);
+    let answer = running
+        .ask("GET", "/v2/")
+        .header("Authorization", "Basic c2VjcmV0")
+        .send()
+        .await
+        .is(400);
     assert!(!String::from_utf8_lossy(&answer.body).contains("c2VjcmV0"));
 }
 
@@ -129,5 +213,8 @@ async fn a_broken_login_is_refused_and_never_repeated() {
 async fn local_pushes_come_from_this_machine() {
     let running = start().await;
     running.push_blob("app", b"{}").await;
-    running.put_manifest("app", "1", &manifest_of("{}", "{}")).await.is(201);
+    running
+        .put_manifest("app", "1", &manifest_of("{}", "{}"))
+        .await
+        .is(201);
 }

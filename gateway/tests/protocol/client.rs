@@ -1,5 +1,6 @@
 //! A client that sends exactly what it is told and keeps exactly what comes back.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -37,7 +38,8 @@ impl Ask {
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -56,13 +58,17 @@ impl Ask {
     /// Sends the request and reads the answer to its end.
     pub(crate) async fn send(self) -> Answer {
         let mut stream = TcpStream::connect(self.at).await.unwrap();
-        let mut request = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.path);
+        let mut request = format!(
+            "{} {} HTTP/1.1\r\nConnection: close\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
-            request += &format!("{name}: {value}\r\n");
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
-        let framing = match self.chunked {
-            true => "Transfer-Encoding: chunked\r\n\r\n".to_owned(),
-            false => format!("Content-Length: {}\r\n\r\n", self.body.len()),
+        let framing = if self.chunked {
+            "Transfer-Encoding: chunked\r\n\r\n".to_owned()
+        } else {
+            format!("Content-Length: {}\r\n\r\n", self.body.len())
         };
         request += &framing;
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -81,7 +87,8 @@ impl Ask {
         };
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes).await;
-        let answer = Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer, but {read:?} and {bytes:?}"));
+        let answer = Answer::parse(&bytes)
+            .unwrap_or_else(|| panic!("no answer, but {read:?} and {bytes:?}"));
         answer.check(&self.method);
         answer
     }
@@ -97,27 +104,44 @@ impl Answer {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Some(Self { status, headers, body: bytes[end + 4..].to_vec() })
+        Some(Self {
+            status,
+            headers,
+            body: bytes[end + 4..].to_vec(),
+        })
     }
 
     /// What holds for every answer.
     fn check(&self, method: &str) {
         if self.status != 204 && self.status != 304 && self.status < 600 {
-            let length: usize = self.header("content-length").expect("a length").parse().unwrap();
+            let length: usize = self
+                .header("content-length")
+                .expect("a length")
+                .parse()
+                .unwrap();
             let sent = if method == "HEAD" { 0 } else { length };
             assert_eq!(self.body.len(), sent, "{self:?}");
         } else {
             assert!(self.body.is_empty(), "{self:?}");
         }
-        if self.status >= 400 && method != "HEAD" && self.header("docker-distribution-api-version").is_some() {
+        if self.status >= 400
+            && method != "HEAD"
+            && self.header("docker-distribution-api-version").is_some()
+        {
             let error = &self.json()["errors"][0];
-            assert!(error["code"].is_string() && error["message"].is_string(), "{self:?}");
+            assert!(
+                error["code"].is_string() && error["message"].is_string(),
+                "{self:?}"
+            );
             assert_eq!(self.header("content-type"), Some("application/json"));
         }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn headers(&self) -> Vec<(String, String)> {
@@ -133,13 +157,22 @@ impl Answer {
 
     /// The code of the first error.
     pub(crate) fn code(&self) -> String {
-        self.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["errors"][0]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Checks the status and hands the answer on.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{} {:?}", String::from_utf8_lossy(&self.body), self.headers);
+        assert_eq!(
+            self.status,
+            status,
+            "{} {:?}",
+            String::from_utf8_lossy(&self.body),
+            self.headers
+        );
         self
     }
 

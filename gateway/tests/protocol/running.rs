@@ -1,5 +1,6 @@
 //! A gateway that runs, and content for it.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,8 +48,14 @@ impl Default for Setup {
             networks: &[],
             clients_are_local: false,
             registries: Registries::default(),
-            limits: Limits { body_rest: Duration::from_secs(20), ..Limits::default() },
-            patience: Patience { drain: Duration::from_secs(20), ..Patience::default() },
+            limits: Limits {
+                body_rest: Duration::from_secs(20),
+                ..Limits::default()
+            },
+            patience: Patience {
+                drain: Duration::from_secs(20),
+                ..Patience::default()
+            },
             images: Images::default(),
             store: store::Limits::default(),
             tls: None,
@@ -88,8 +95,20 @@ pub(crate) async fn start_with(setup: Setup) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve::serve(gateway, listener, setup.tls, setup.patience, stopped.map(drop)));
-    Running { address, images: setup.images, folder, stop: Some(stop), server }
+    let server = tokio::spawn(serve::serve(
+        gateway,
+        listener,
+        setup.tls,
+        setup.patience,
+        stopped.map(drop),
+    ));
+    Running {
+        address,
+        images: setup.images,
+        folder,
+        stop: Some(stop),
+        server,
+    }
 }
 
 impl Running {
@@ -119,14 +138,29 @@ impl Running {
 
     /// Begins an upload.
     pub(crate) async fn begin(&self, name: &str) -> String {
-        let answer = self.ask("POST", &format!("/v2/{name}/blobs/uploads/")).send().await.is(202);
+        let answer = self
+            .ask("POST", &format!("/v2/{name}/blobs/uploads/"))
+            .send()
+            .await
+            .is(202);
         answer.location().to_owned()
     }
 
-    pub(crate) async fn put_manifest(&self, name: &str, reference: &str, manifest: &Value) -> Answer {
-        let kind = manifest["mediaType"].as_str().unwrap_or(MANIFEST).to_owned();
+    pub(crate) async fn put_manifest(
+        &self,
+        name: &str,
+        reference: &str,
+        manifest: &Value,
+    ) -> Answer {
+        let kind = manifest["mediaType"]
+            .as_str()
+            .unwrap_or(MANIFEST)
+            .to_owned();
         let ask = self.ask("PUT", &format!("/v2/{name}/manifests/{reference}"));
-        ask.header("Content-Type", &kind).body(manifest.to_string()).send().await
+        ask.header("Content-Type", &kind)
+            .body(manifest.to_string())
+            .send()
+            .await
     }
 
     /// Pushes an image of one layer under a tag, and gives its manifest.
@@ -149,7 +183,12 @@ impl Running {
                     folders.push(entry.path());
                 } else {
                     let path = entry.path();
-                    files.push(path.strip_prefix(self.folder.path()).unwrap().display().to_string());
+                    files.push(
+                        path.strip_prefix(self.folder.path())
+                            .unwrap()
+                            .display()
+                            .to_string(),
+                    );
                 }
             }
         }
@@ -162,7 +201,10 @@ impl Running {
     }
 
     pub(crate) async fn ended(self) {
-        tokio::time::timeout(Duration::from_secs(20), self.server).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), self.server)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -183,7 +225,10 @@ pub(crate) fn digest_of(manifest: &Value) -> Digest {
 }
 
 pub(crate) fn sha512(content: &[u8]) -> String {
-    let hex: String = Sha512::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in Sha512::digest(content) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     format!("sha512:{hex}")
 }
 
@@ -201,10 +246,21 @@ struct Held {
 impl Images {
     pub(crate) fn add(&self, host: &str, repository: &str, tag: &str, manifest: &Value) -> &Self {
         use berth_gateway::names::{Host, Name};
-        let name = MirroredName { host: Host::parse(host).unwrap(), repository: Name::parse(repository).unwrap() };
+        let name = MirroredName {
+            host: Host::parse(host).unwrap(),
+            repository: Name::parse(repository).unwrap(),
+        };
         let bytes = manifest.to_string();
-        let document = Document { media_type: MANIFEST.to_owned(), digest: Digest::of(bytes.as_bytes()), bytes: bytes.into() };
-        self.0.lock().unwrap().images.push((name, tag.to_owned(), document));
+        let document = Document {
+            media_type: MANIFEST.to_owned(),
+            digest: Digest::of(bytes.as_bytes()),
+            bytes: bytes.into(),
+        };
+        self.0
+            .lock()
+            .unwrap()
+            .images
+            .push((name, tag.to_owned(), document));
         self
     }
 
@@ -224,11 +280,19 @@ impl Images {
         pick: impl Fn(&str, &Document) -> Option<T>,
     ) -> Result<T, MirrorError> {
         let mut held = self.0.lock().unwrap();
-        held.asked.push((name.to_string(), caller.login.as_ref().map(|login| login.user.clone()), caller.reach));
+        held.asked.push((
+            name.to_string(),
+            caller.login.as_ref().map(|login| login.user.clone()),
+            caller.reach,
+        ));
         if let Some(error) = &held.trouble {
             return Err(error.clone());
         }
-        let found = held.images.iter().filter(|(other, ..)| other == name).find_map(|(_, tag, document)| pick(tag, document));
+        let found = held
+            .images
+            .iter()
+            .filter(|(other, ..)| other == name)
+            .find_map(|(_, tag, document)| pick(tag, document));
         found.ok_or_else(|| MirrorError::Unknown(format!("nobody has {name}")))
     }
 }
@@ -275,7 +339,12 @@ impl Mirror for Images {
     ) -> BoxFuture<'a, Result<Option<Vec<String>>, MirrorError>> {
         let all = self.find(name, caller, |_, _| Some(()));
         let held = self.0.lock().unwrap();
-        let tags = held.images.iter().filter(|(other, ..)| other == name).map(|(_, tag, _)| tag.clone()).collect();
+        let tags = held
+            .images
+            .iter()
+            .filter(|(other, ..)| other == name)
+            .map(|(_, tag, _)| tag.clone())
+            .collect();
         std::future::ready(match all {
             Ok(()) => Ok(Some(tags)),
             Err(MirrorError::Unknown(_)) => Ok(None),
@@ -295,7 +364,10 @@ impl Mirror for Images {
 struct Letters;
 
 impl berth_gateway::content::ReadRange for Letters {
-    fn read(&self, range: std::ops::Range<u64>) -> futures::stream::BoxStream<'static, std::io::Result<bytes::Bytes>> {
+    fn read(
+        &self,
+        range: std::ops::Range<u64>,
+    ) -> futures::stream::BoxStream<'static, std::io::Result<bytes::Bytes>> {
         let letters = vec![b'a'; usize::try_from(range.end - range.start).unwrap()];
         Box::pin(futures::stream::once(async { Ok(letters.into()) }))
     }
