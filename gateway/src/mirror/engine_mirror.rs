@@ -181,15 +181,24 @@ impl Shared {
         if event.action.as_deref() == Some("delete") {
             if let Ok(id) = Digest::parse(&image) {
                 self.memory.forget(&id);
-                let store = self.store.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = store.facts().forget(&id).await {
-                        tracing::warn!(image.id = %id, error = %error, "failed to forget an image");
-                    }
-                });
+                tokio::spawn(Arc::clone(self).forget_deleted(id));
             }
         } else if matches!(event.action.as_deref(), Some("load" | "pull" | "tag")) {
             tokio::spawn(Arc::clone(self).look_ahead(image));
+        }
+    }
+
+    /// Forgets how an image came that the Engine no longer has. One that comes again meanwhile keeps what is known of it.
+    async fn forget_deleted(self: Arc<Self>, id: Digest) {
+        let Ok(connected) = self.connected().await else {
+            return;
+        };
+        let intents = self.intents.lock().await;
+        if !intents.is_empty() || !matches!(inspect(&connected, id.as_str()).await, Ok(None)) {
+            return;
+        }
+        if let Err(error) = self.store.facts().forget(&id).await {
+            tracing::warn!(image.id = %id, error = %error, "failed to forget an image");
         }
     }
 

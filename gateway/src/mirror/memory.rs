@@ -28,6 +28,13 @@ pub(super) struct Linked {
     pub(super) digests: Arc<BTreeSet<Digest>>,
 }
 
+impl Linked {
+    /// Whether callers have the same image by the same right.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.image == other.image && self.standing == other.standing && self.proof == other.proof
+    }
+}
+
 /// Times are arguments: nothing here looks at a clock.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -196,5 +203,108 @@ impl Memory {
     ) {
         let key = (name.clone(), tag.clone());
         self.inner().checked.insert(key, (), now, lifetime);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use super::{Linked, Memory};
+    use crate::mirror::access::{Identity, Standing};
+    use crate::mirror::{Caller, Login, MirrorError, Reach};
+    use crate::names::{Digest, Host, MirroredName, Name, Reference};
+
+    fn name(repository: &str) -> MirroredName {
+        MirroredName {
+            host: Host::parse("a.io").unwrap(),
+            repository: Name::parse(repository).unwrap(),
+        }
+    }
+
+    fn digest(letter: char) -> Digest {
+        Digest::parse(&format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+    }
+
+    fn who(user: Option<&str>) -> Identity {
+        let caller = Caller {
+            address: [127, 0, 0, 1].into(),
+            login: user.map(|user| Login {
+                user: user.into(),
+                password: "p".into(),
+            }),
+            reach: Reach::Upstream,
+        };
+        Identity::of(&caller, &[1; 32])
+    }
+
+    fn linked(image: char, parts: &str) -> Linked {
+        Linked {
+            image: digest(image),
+            standing: Standing::Open,
+            proof: Reference::Digest(digest(image)),
+            digests: Arc::new(parts.chars().map(digest).collect::<BTreeSet<_>>()),
+        }
+    }
+
+    #[test]
+    fn a_repository_shows_what_its_images_link_until_they_go() {
+        let memory = Memory::default();
+        memory.link(&name("one"), linked('a', "ab"));
+        memory.link(&name("one"), linked('c', "bc"));
+        let images = |repository: &str, of: char| -> Vec<Digest> {
+            let linked = memory.linked(&name(repository), &digest(of));
+            linked.into_iter().map(|linked| linked.image).collect()
+        };
+        assert_eq!(images("one", 'b'), [digest('a'), digest('c')]);
+        assert_eq!(images("two", 'b'), []);
+        memory.forget(&digest('a'));
+        assert_eq!(images("one", 'b'), [digest('c')]);
+        assert_eq!(images("one", 'a'), []);
+        memory.forget_all();
+        assert_eq!(images("one", 'b'), []);
+    }
+
+    #[test]
+    fn proofs_are_good_for_a_while_and_for_one_login_repository_and_thing() {
+        let memory = Memory::default();
+        let (now, proof) = (Instant::now(), Reference::Digest(digest('a')));
+        let lifetime = Duration::from_secs(300);
+        memory.set_proved((&name("one"), &proof, who(Some("ada"))), now, lifetime);
+        let proved = |repository: &str, proof: &Reference, user: Option<&str>, later: u64| {
+            let then = now + Duration::from_secs(later);
+            memory.proved(&name(repository), proof, who(user), then)
+        };
+        assert!(proved("one", &proof, Some("ada"), 299));
+        assert!(!proved("one", &proof, Some("ada"), 300));
+        assert!(!proved("one", &proof, Some("eve"), 1));
+        assert!(!proved("one", &proof, None, 1));
+        assert!(!proved("two", &proof, Some("ada"), 1));
+        assert!(!proved(
+            "one",
+            &Reference::Digest(digest('b')),
+            Some("ada"),
+            1
+        ));
+    }
+
+    #[test]
+    fn what_nobody_had_is_looked_for_again_when_something_is_new() {
+        let memory = Memory::default();
+        let now = Instant::now();
+        let miss = || memory.miss(&name("one"), &digest('a'), who(None), now);
+        let error = MirrorError::Unknown("no".into());
+        let lifetime = Duration::from_secs(30);
+        memory.set_miss(
+            (&name("one"), &digest('a'), who(None)),
+            error.clone(),
+            now,
+            lifetime,
+        );
+        assert_eq!(miss(), Some(error));
+        memory.forget_doubts();
+        assert_eq!(miss(), None);
     }
 }

@@ -16,11 +16,12 @@ use crate::store::Space;
 impl Shared {
     /// Shows an image in a repository, now and after a restart.
     pub(super) fn show(self: &Arc<Self>, name: &MirroredName, held: &Arc<Held>, linked: Linked) {
-        let first = self
-            .memory
-            .linked(name, &held.manifest.digest)
-            .iter()
-            .all(|known| known.image != linked.image);
+        let known = self.memory.linked(name, &held.manifest.digest);
+        let known = known.iter().find(|known| known.image == linked.image);
+        if known.is_some_and(|known| known.is_as(&linked)) {
+            return;
+        }
+        let first = known.is_none();
         let digests = Arc::new(held.digests());
         self.memory.link(name, Linked { digests, ..linked });
         if !first {

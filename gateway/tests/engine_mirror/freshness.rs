@@ -153,3 +153,34 @@ fn an_engine_that_is_down_is_said_and_found_when_it_comes() {
         (gateway.manifest(NOBODY, &name, "1", None).status == 200).then_some(())
     });
 }
+
+#[test]
+fn who_goes_away_does_not_end_the_export_and_who_comes_again_finds_it() {
+    let host = Host::first();
+    let gateway = Gateway::start(&host.address, &["--data-root", "/nonexistent"]);
+    let name = unique("leaves");
+    let _image = host.image(&format!("{NOBODY}/{name}:1"), &noise(48 << 20));
+    let path = format!("/v2/{name}/manifests/1?ns={NOBODY}");
+    assert!(gateway.try_ask(&path, &["--max-time", "0.05"]).is_none());
+    // Nobody asks now, and it goes on.
+    wait("the whole image", || {
+        (files(&gateway.folder.path().join("store/blobs")) >= 3).then_some(())
+    });
+    let answer = gateway.manifest(NOBODY, &name, "1", None);
+    gateway.all_blobs(NOBODY, &name, &answer, None);
+}
+
+/// Bytes that no disk makes smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next)
+        .flatten()
+        .take(length)
+        .collect()
+}

@@ -112,7 +112,7 @@ impl Gateway {
             .unwrap();
         self.child = Some(child);
         wait("the gateway", || {
-            (self.try_get("/v2/", &[])?.status == 200).then_some(())
+            (self.try_ask("/v2/", &[])?.status == 200).then_some(())
         });
     }
 
@@ -144,11 +144,12 @@ impl Gateway {
 
     /// A question with arguments of curl, for example `-I`.
     pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> Answer {
-        self.try_get(path, arguments)
+        self.try_ask(path, arguments)
             .unwrap_or_else(|| panic!("no answer for {path}: {}", self.log()))
     }
 
-    fn try_get(&self, path: &str, arguments: &[&str]) -> Option<Answer> {
+    /// The same, when there may be no answer.
+    pub(crate) fn try_ask(&self, path: &str, arguments: &[&str]) -> Option<Answer> {
         let folder = tempfile::tempdir().unwrap();
         let (head, body) = (folder.path().join("head"), folder.path().join("body"));
         let asked = Command::new("curl")

@@ -202,3 +202,71 @@ fn digests_of_the_registry_come_from_there_where_the_engine_knows_only_layers() 
     let down = gateway.manifest(&address, &name, &digest, Some(ADA));
     assert_eq!(down.status, 503, "{down:?}");
 }
+
+fn an_image_for_other_platforms_is_not_found(host: &Host) {
+    let registry = Registry::start(&host.registries, false);
+    let gateway = Gateway::start(&host.address, &["--insecure-registries", &registry.address]);
+    let name = unique("platform");
+    let digest = registry.fill(host, &name, "1", name.as_bytes());
+    let platforms = serde_json::json!([{"architecture": "s390x", "os": "linux"}]);
+    registry.put_index(&name, "other", &digest, &platforms);
+    let answer = gateway.manifest(&registry.address, &name, "other", None);
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (404, "MANIFEST_UNKNOWN"),
+        "{answer:?} {}",
+        gateway.log()
+    );
+}
+
+#[test]
+fn images_for_other_platforms_are_not_found() {
+    an_image_for_other_platforms_is_not_found(&Host::first());
+}
+
+#[test]
+fn newer_docker_with_a_graph_driver_finds_no_images_for_other_platforms() {
+    an_image_for_other_platforms_is_not_found(&Host::newer_graph());
+}
+
+#[test]
+fn newer_docker_with_containerds_store_finds_no_images_for_other_platforms() {
+    an_image_for_other_platforms_is_not_found(&Host::newer_containerd());
+}
+
+#[test]
+fn a_registry_that_cannot_be_found_is_a_bad_gateway() {
+    let gateway = Gateway::start(&Host::first().address, &[]);
+    for registry in ["nobody.invalid", "127.0.0.1:1"] {
+        let answer = gateway.manifest(registry, "any", "1", None);
+        assert!(matches!(answer.status, 502 | 504), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_tag_that_moved_in_its_registry_is_followed_when_it_is_to_be() {
+    let host = Host::first();
+    let registry = Registry::start(&host.registries, false);
+    let name = unique("moves");
+    registry.fill(&host, &name, "1", b"old");
+    let full = registry.name(&name, "1");
+    host.docker(&["pull", "--quiet", &full]).unwrap();
+    let _pulled = host.named(&full);
+    let old = host.inspect(&full).unwrap()["Id"].clone();
+    // The tag moves without the Engine's knowledge.
+    let newer = host.image(&registry.name(&name, "2"), b"new");
+    host.docker(&["push", "--quiet", &newer.name]).unwrap();
+    registry.copy_tag(&name, "2", "1");
+    let missing = Gateway::start(&host.address, &[]);
+    let always = Gateway::start(&host.address, &["--upstream", "always"]);
+    let id = |gateway: &Gateway| {
+        let answer = gateway.manifest(&registry.address, &name, "1", None);
+        assert_eq!(answer.status, 200, "{answer:?} {}", gateway.log());
+        answer.json()["config"]["digest"].clone()
+    };
+    assert_eq!(id(&missing), old);
+    assert_eq!(id(&always), host.inspect(&newer.name).unwrap()["Id"]);
+    // What was built here is not what the registry has, and stays.
+    let built = host.image(&full, b"built");
+    assert_eq!(id(&always), host.inspect(&built.name).unwrap()["Id"]);
+}

@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::gateway::{free_port, wait};
@@ -132,6 +133,60 @@ impl Registry {
             .filter_map(|it| it.as_str());
         let ours = digests.find(|it| it.starts_with(&self.address)).unwrap();
         ours.split_once('@').unwrap().1.to_owned()
+    }
+
+    /// Gives a manifest another tag.
+    pub(crate) fn copy_tag(&self, repository: &str, from: &str, to: &str) {
+        let (kind, manifest) = self.manifest(repository, from);
+        self.put(repository, to, &kind, &manifest);
+    }
+
+    /// Puts an index that says of an image that it is for other platforms.
+    pub(crate) fn put_index(&self, repository: &str, tag: &str, digest: &str, platforms: &Value) {
+        let (kind, manifest) = self.manifest(repository, digest);
+        let entry = |platform: &Value| json!({"mediaType": kind, "digest": digest, "size": manifest.len(), "platform": platform});
+        let entries: Vec<Value> = platforms.as_array().unwrap().iter().map(entry).collect();
+        let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let index = json!({"schemaVersion": 2, "mediaType": list, "manifests": entries});
+        self.put(repository, tag, list, index.to_string().as_bytes());
+    }
+
+    fn manifest(&self, repository: &str, reference: &str) -> (String, Vec<u8>) {
+        let output = Command::new("curl")
+            .args(["--silent", "--fail", "--noproxy", "*", "--header"])
+            .arg("Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json")
+            .arg(format!("http://{}/v2/{repository}/manifests/{reference}", self.address))
+            .output()
+            .unwrap();
+        let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (
+            manifest["mediaType"].as_str().unwrap().to_owned(),
+            output.stdout,
+        )
+    }
+
+    fn put(&self, repository: &str, tag: &str, kind: &str, manifest: &[u8]) {
+        let file = self.folder.path().join("manifest");
+        fs::write(&file, manifest).unwrap();
+        let put = Command::new("curl")
+            .args([
+                "--silent",
+                "--fail",
+                "--noproxy",
+                "*",
+                "--request",
+                "PUT",
+                "--header",
+            ])
+            .arg(format!("Content-Type: {kind}"))
+            .arg("--data-binary")
+            .arg(format!("@{}", file.display()))
+            .arg(format!(
+                "http://{}/v2/{repository}/manifests/{tag}",
+                self.address
+            ))
+            .status();
+        assert!(put.unwrap().success());
     }
 }
 
