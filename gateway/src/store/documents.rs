@@ -17,7 +17,7 @@ pub(super) async fn put(core: &Arc<Core>, document: &Document) -> Result<Pin, St
     if let Some(pin) = core.pin([&document.digest]).pop() {
         return Ok(pin);
     }
-    let mut writer = Writer::new(Arc::clone(core), None, false).await?;
+    let mut writer = Writer::new(Arc::clone(core), None, false)?;
     writer.write(document.bytes.clone()).await?;
     let (_, _, pin) = writer.commit_pinned(Some(&document.digest)).await?;
     Ok(pin)

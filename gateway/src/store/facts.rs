@@ -33,6 +33,10 @@ impl Facts {
     }
 
     /// Keeps which manifest an image has.
+    #[expect(
+        clippy::unused_async,
+        reason = "who keeps something need not know what waits for the disk"
+    )]
     pub async fn set_manifest_of(
         &self,
         image: &Digest,

@@ -33,9 +33,9 @@ use crate::content::{Blob, Document};
 use crate::names::{Digest, Host, Name};
 
 pub(crate) use documents::media_type;
-pub(crate) use reading::Pin;
 pub use error::StoreError;
 pub use facts::{Binding, Facts};
+pub(crate) use reading::Pin;
 pub use repository::{ReferrerDescriptor, Repository, Subject};
 pub use uploads::{Upload, UploadId};
 pub use writer::Writer;
@@ -121,16 +121,17 @@ impl Store {
     }
 
     /// A new blob. One that is expected can be read by [`Store::blob`] at once.
+    #[expect(
+        clippy::unused_async,
+        reason = "who keeps something need not know what waits for the disk"
+    )]
     pub async fn writer(&self, expected: Option<Expected>) -> Result<Writer, StoreError> {
-        Writer::new(Arc::clone(&self.core), expected, false).await
+        Writer::new(Arc::clone(&self.core), expected, false)
     }
 
     /// A new blob of someone who verifies it anyway: it is not hashed again, and may only be committed when it is right.
-    pub(crate) async fn verified_writer(
-        &self,
-        expected: Option<Expected>,
-    ) -> Result<Writer, StoreError> {
-        Writer::new(Arc::clone(&self.core), expected, true).await
+    pub(crate) fn verified_writer(&self, expected: Option<Expected>) -> Result<Writer, StoreError> {
+        Writer::new(Arc::clone(&self.core), expected, true)
     }
 
     /// Keeps a document, linked by nothing yet; it may make room like everything that was not pushed.

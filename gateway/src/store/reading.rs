@@ -99,16 +99,15 @@ fn pieces(
     pool: Arc<Pool>,
     pin: Pin,
 ) -> BoxStream<'static, io::Result<Bytes>> {
-    stream::try_unfold(range.start, move |at| {
-        let (file, pool, pin) = (Arc::clone(&file), Arc::clone(&pool), Arc::clone(&pin));
+    stream::try_unfold((range.start, pin), move |(at, pin)| {
+        let (file, pool) = (Arc::clone(&file), Arc::clone(&pool));
         async move {
-            let _pin = pin;
             if at >= range.end {
                 return Ok(None);
             }
             let piece = piece(&file, at, range.end - at, &pool).await?;
             let next = at + piece.len() as u64;
-            Ok(Some((piece, next)))
+            Ok(Some((piece, (next, pin))))
         }
     })
     .boxed()

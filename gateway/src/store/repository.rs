@@ -51,6 +51,10 @@ pub struct ReferrerDescriptor {
 
 impl Repository {
     /// Shows a blob that the store has or that arrives.
+    #[expect(
+        clippy::unused_async,
+        reason = "who keeps something need not know what waits for the disk"
+    )]
     pub async fn link_blob(&self, digest: &Digest) -> Result<(), StoreError> {
         let mut inner = self.core.lock();
         if !inner.is_here_or_arriving(digest) {
@@ -184,44 +188,48 @@ impl Repository {
 
     /// Removes a tag; false when there was none.
     pub async fn delete_tag(&self, tag: &Tag) -> Result<bool, StoreError> {
-        let mut inner = self.core.lock();
-        let links = inner.state.repositories.get(&self.at);
-        if !links.is_some_and(|links| links.tags.contains_key(tag)) {
-            return Ok(false);
-        }
-        inner.record(vec![Record::NoTag {
+        let record = Record::NoTag {
             at: self.at.clone(),
             tag: tag.clone(),
-        }])?;
-        Ok(true)
+        };
+        self.delete(|links| links.tags.contains_key(tag).then_some(vec![record]))
+            .await
     }
 
     /// Removes a manifest, its tags, and the blobs that only it named; false when there was none.
     pub async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let mut inner = self.core.lock();
-        let Some(records) = inner.state.without_manifest(&self.at, digest) else {
-            return Ok(false);
-        };
-        let unlinked: Vec<_> = records.iter().filter_map(unlinked).collect();
-        inner.record(records)?;
-        drop(inner);
-        self.core.collect(unlinked);
-        Ok(true)
+        self.delete(|links| links.without_manifest(&self.at, digest))
+            .await
     }
 
     /// No longer shows a blob; false when it did not.
     pub async fn delete_blob(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let mut inner = self.core.lock();
-        let links = inner.state.repositories.get(&self.at);
-        if !links.is_some_and(|links| links.blobs.contains(digest)) {
-            return Ok(false);
-        }
-        inner.record(vec![Record::NoBlob {
+        let record = Record::NoBlob {
             at: self.at.clone(),
             digest: digest.clone(),
-        }])?;
-        drop(inner);
-        self.core.collect([digest.clone()]);
+        };
+        self.delete(|links| links.blobs.contains(digest).then_some(vec![record]))
+            .await
+    }
+
+    /// Makes changes that remove something, if there is something to remove. What was said to be gone does not come back.
+    async fn delete(
+        &self,
+        changes: impl FnOnce(&Links) -> Option<Vec<Record>>,
+    ) -> Result<bool, StoreError> {
+        let unlinked: Vec<_> = {
+            let mut inner = self.core.lock();
+            let links = inner.state.repositories.get(&self.at);
+            let Some(records) = links.and_then(changes) else {
+                return Ok(false);
+            };
+            let unlinked = records.iter().filter_map(unlinked).collect();
+            inner.record(records)?;
+            unlinked
+        };
+        self.core.collect(unlinked);
+        let core = Arc::clone(&self.core);
+        blocking(move || core.sync(&[]).map_err(StoreError::io("sync"))).await?;
         Ok(true)
     }
 

@@ -27,6 +27,30 @@ impl Links {
         self.blobs.is_empty() && self.manifests.is_empty() && self.tags.is_empty()
     }
 
+    /// What must change so that the repository, which is at `at`, no longer shows a manifest: the manifest, and the blobs only it named.
+    pub(super) fn without_manifest(&self, at: &Place, digest: &Digest) -> Option<Vec<Record>> {
+        let shown = self.manifests.get(digest)?;
+        let others: HashSet<_> = self
+            .manifests
+            .iter()
+            .filter(|(other, _)| *other != digest)
+            .flat_map(|(_, shown)| &shown.links)
+            .collect();
+        let mut records = vec![Record::NoManifest {
+            at: at.clone(),
+            digest: digest.clone(),
+        }];
+        let alone = shown
+            .links
+            .iter()
+            .filter(|blob| self.blobs.contains(*blob) && !others.contains(blob));
+        records.extend(alone.map(|blob| Record::NoBlob {
+            at: at.clone(),
+            digest: blob.clone(),
+        }));
+        Some(records)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Digest> {
         self.blobs.iter().chain(self.manifests.keys())
     }
@@ -149,31 +173,6 @@ impl State {
             .flat_map(|(_, links)| links.all())
             .cloned()
             .collect()
-    }
-
-    /// What must change so that a repository no longer shows a manifest: the manifest, and the blobs only it named.
-    pub(super) fn without_manifest(&self, at: &Place, digest: &Digest) -> Option<Vec<Record>> {
-        let links = self.repositories.get(at)?;
-        let shown = links.manifests.get(digest)?;
-        let others: HashSet<_> = links
-            .manifests
-            .iter()
-            .filter(|(other, _)| *other != digest)
-            .flat_map(|(_, shown)| &shown.links)
-            .collect();
-        let mut records = vec![Record::NoManifest {
-            at: at.clone(),
-            digest: digest.clone(),
-        }];
-        let alone = shown
-            .links
-            .iter()
-            .filter(|blob| links.blobs.contains(*blob) && !others.contains(blob));
-        records.extend(alone.map(|blob| Record::NoBlob {
-            at: at.clone(),
-            digest: blob.clone(),
-        }));
-        Some(records)
     }
 
     fn links(&mut self, at: Place) -> &mut Links {

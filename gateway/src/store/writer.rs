@@ -48,7 +48,7 @@ enum Hash {
 }
 
 impl Writer {
-    pub(super) async fn new(
+    pub(super) fn new(
         core: Arc<Core>,
         expected: Option<Expected>,
         is_verified: bool,

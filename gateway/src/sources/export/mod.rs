@@ -85,6 +85,7 @@ impl Exports {
     }
 
     /// The export of an image, as inspecting it gave it: the one that goes on, or a new one.
+    #[expect(clippy::unused_async, reason = "it may have to ask first, one day")]
     pub async fn start(&self, image: &ImageInspect) -> Result<Arc<Export>, ExportError> {
         let id = image.id.as_deref().unwrap_or_default();
         let id = Digest::parse(id)

@@ -105,7 +105,7 @@ impl Job<'_> {
             digest,
             size: blob.size,
         });
-        let mut writer = self.store().verified_writer(expected).await?;
+        let mut writer = self.store().verified_writer(expected)?;
         self.export.learn(|_| ());
         while let Some(bytes) = in_time(reader.chunk()).await? {
             writer.write(bytes).await?;
@@ -131,7 +131,11 @@ impl Job<'_> {
         let (false, Some(target), Ok(id)) = (is_known, target, self.id.as_str().parse()) else {
             return Ok(());
         };
-        let Some(manifest) = self.sizes.manifest(&id, &target).map_err(failed)? else {
+        let Some(manifest) = self
+            .sizes
+            .manifest(&id, &target)
+            .map_err(|error| failed(&error))?
+        else {
             return Ok(());
         };
         if manifest.digest != *self.id {
@@ -266,7 +270,7 @@ fn ours(digest: &docker::Digest) -> Digest {
 
 async fn in_time<T>(step: impl Future<Output = Result<T, ImageError>>) -> Result<T, ExportError> {
     match tokio::time::timeout(SILENCE, step).await {
-        Ok(done) => done.map_err(failed),
+        Ok(done) => done.map_err(|error| failed(&error)),
         Err(_) => Err(ExportError::Failed(format!(
             "the Docker Engine said nothing for {} s",
             SILENCE.as_secs()
@@ -274,17 +278,22 @@ async fn in_time<T>(step: impl Future<Output = Result<T, ImageError>>) -> Result
     }
 }
 
-fn failed(error: ImageError) -> ExportError {
-    let is_gone = match &error {
+fn failed(error: &ImageError) -> ExportError {
+    let gone = match error {
         ImageError::Source(source) => source
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<docker::Error>())
-            .is_some_and(docker::Error::is_not_found),
+            .is_some_and(is_gone),
         _ => false,
     };
-    if is_gone {
+    if gone {
         ExportError::Gone
     } else {
-        ExportError::Failed(with_sources(&error))
+        ExportError::Failed(with_sources(error))
     }
+}
+
+/// Old Engines do not say that an image is not there, but which file they do not find.
+fn is_gone(error: &docker::Error) -> bool {
+    error.is_not_found() || error.says("failed to get digest")
 }
