@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use berth_gateway::sources::Kind;
+use berth_gateway::sources::{Kind, Settings, Sources};
 
 use crate::fixture::{Host, add, content, noise, run};
 
@@ -231,4 +231,27 @@ async fn an_archive_with_holes_is_served_right_or_not_at_all() {
         let read = content(blob, 0..blob.size).await;
         assert!(read.is_err() || read.is_ok_and(|content| digest.is_of(&content)));
     }
+}
+
+#[tokio::test]
+async fn a_data_root_that_appears_is_used_after_the_next_look() {
+    let host = Host::first().await;
+    let image = host.load(&[docker::archive::end().to_vec()]).await;
+    let inspected = host.engine.image(&image.name).await.unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mount = folder.path().join("mount");
+    let settings = Settings {
+        data_root: Some(mount.clone()),
+        ..Settings::default()
+    };
+    let sources = Sources::probe(&host.engine, &settings).await;
+    assert_eq!(sources.kind(), Kind::Nothing);
+    assert!(sources.find(&inspected).await.unwrap().is_none());
+    symlink(host.engine.facts().await.unwrap().data_root, &mount).unwrap();
+    sources.probe_again(&host.engine).await;
+    assert_eq!(sources.kind(), Kind::Overlay2);
+    assert_eq!(
+        sources.find(&inspected).await.unwrap().unwrap().manifest,
+        image.found().await.manifest
+    );
 }

@@ -97,7 +97,9 @@ fn enter(part: Part<'_>, at: u64, folder: &Folder, bytes: &mut Vec<u8>) -> io::R
                     "a file of the layer has another size than it was unpacked with",
                 ));
             }
-            file.seek(SeekFrom::Start(at))?;
+            if at > 0 {
+                file.seek(SeekFrom::Start(at))?;
+            }
             Ok(Now::File(file, size - at))
         }
     }
