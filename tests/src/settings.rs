@@ -23,6 +23,8 @@ pub struct Settings {
     pub newer_docker_graph: Option<DockerSettings>,
     /// The same for a newer engine with containerd's image store.
     pub newer_docker_containerd: Option<DockerSettings>,
+    /// Write the guide's pictures of the tracer's page anew.
+    pub screenshots: bool,
     skip: String,
 }
 
@@ -86,6 +88,7 @@ impl Settings {
             podman: engine_at("BERTH_PODMAN_HOST", None),
             newer_docker_graph: newer_docker("BERTH_NEWER_DOCKER_GRAPH"),
             newer_docker_containerd: newer_docker("BERTH_NEWER_DOCKER_CONTAINERD"),
+            screenshots: var("BERTH_SCREENSHOTS").is_some(),
             docker,
             skip,
         }

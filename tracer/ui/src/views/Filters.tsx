@@ -9,6 +9,13 @@ export function focusSearch(): void {
   document.getElementById(SEARCH)?.focus();
 }
 
+/** From the words to what they found. */
+function intoRows(event: KeyboardEvent): void {
+  if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+  event.preventDefault();
+  document.querySelector<HTMLElement>('.rows [tabindex="0"]')?.focus();
+}
+
 export function Filters() {
   const now = view.value;
   const clear = () => show({ search: "", state: "", node: "", namespace: "", registry: "" });
@@ -22,6 +29,7 @@ export function Filters() {
           placeholder="Image, node or pod   ( / )"
           value={now.search}
           onInput={(event) => show({ search: event.currentTarget.value })}
+          onKeyDown={intoRows}
         />
       </label>
       <Choice name="state" title="State" value={now.state} words={["active", ...Object.keys(PHASE_NAMES)]} />
