@@ -185,6 +185,31 @@ mod tests {
         assert_eq!(kind(&text).unwrap(), "kind/of-artifact");
     }
 
+    /// Bytes of a manifest and of an index, changed here and there.
+    #[test]
+    fn a_manifest_that_was_tampered_with_is_read_or_refused() {
+        let config = descriptor("application/vnd.oci.image.config.v1+json", "config");
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [config], "subject": config});
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [config], "annotations": {"a": "b"}});
+        let documents = [
+            manifest.to_string().into_bytes(),
+            index.to_string().into_bytes(),
+        ];
+        bolero::check!()
+            .with_iterations(4_000)
+            .with_type::<(bool, Vec<(u16, u8)>)>()
+            .for_each(|(which, edits)| {
+                let mut bytes = documents[usize::from(*which)].clone();
+                for (at, byte) in edits {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] = *byte;
+                }
+                if let Ok(read) = read(&bytes, None) {
+                    assert!(!read.media_type.is_empty() && !read.media_type.contains(['\r', '\n']));
+                }
+            });
+    }
+
     #[test]
     fn what_is_no_manifest_is_refused() {
         let mismatch = json!({"mediaType": OCI_INDEX, "manifests": []}).to_string();
