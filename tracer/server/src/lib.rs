@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+pub mod api;
+pub mod correlate;
+#[cfg(test)]
+mod fixtures;
+pub mod history;
+pub mod hub;
+pub mod identity;
+pub mod legacy;
+pub mod limiter;
+pub mod listen;
+pub mod merge;
+pub mod metrics;
+pub mod process;
+pub mod query;
+pub mod rates;
+pub mod run;
+pub mod settings;
+pub mod spans;
+pub mod status;
+pub mod tls;
+pub mod tracer;
+pub mod watch;
