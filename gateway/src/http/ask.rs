@@ -75,6 +75,12 @@ impl Ask {
         self.method == Method::HEAD
     }
 
+    /// Whether a Docker Engine asks.
+    pub(super) fn is_docker(&self) -> bool {
+        self.header(&header::USER_AGENT)
+            .is_some_and(|agent| agent.starts_with("docker/"))
+    }
+
     /// How many bytes the request says that it brings.
     pub(super) fn length(&self) -> Option<u64> {
         self.header(&header::CONTENT_LENGTH)?.parse().ok()

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Gateway;
 use super::ask::Ask;
+use super::document;
 use super::error::Refusal;
 use crate::access::Forbidden;
 use crate::content::{Blob, Document};
@@ -73,13 +74,24 @@ pub(super) async fn manifest(
         }
         Target::Local(name) => name,
     };
-    if let Some(document) = gateway
-        .store
-        .repository(Space::Pushed, name)
-        .manifest(reference)
-    {
+    let pushed = gateway.store.repository(Space::Pushed, name);
+    if let Some(document) = pushed.manifest(reference) {
         return Ok(document);
     }
+    let document = engine_manifest(gateway, ask, name, reference).await?;
+    if ask.is_head() && is_being_pushed(&pushed, &document) {
+        return Err(no_manifest(name, reference));
+    }
+    Ok(document)
+}
+
+/// A manifest of an image that the Engine has under a name of ours.
+pub(super) async fn engine_manifest(
+    gateway: &Gateway,
+    ask: &Ask,
+    name: &Name,
+    reference: &Reference,
+) -> Result<Document, Refusal> {
     let caller = caller(gateway, ask, Reach::Engine);
     let mut refused = None;
     for image in engine_images(gateway, ask, name, "MANIFEST_UNKNOWN").await? {
@@ -90,12 +102,32 @@ pub(super) async fn manifest(
     }
     Err(match refused {
         Some((error, image)) => refusal(&error, "MANIFEST_UNKNOWN", ask, &image),
-        None => Refusal::unknown(
-            "MANIFEST_UNKNOWN",
-            format!("nothing was pushed as {name}:{reference}, and the Engine has no such image"),
-        )
-        .about(json!({"name": name.as_str(), "reference": reference.to_string()})),
+        None => no_manifest(name, reference),
     })
+}
+
+fn no_manifest(name: &Name, reference: &Reference) -> Refusal {
+    let message =
+        format!("nothing was pushed as {name}:{reference}, and the Engine has no such image");
+    Refusal::unknown("MANIFEST_UNKNOWN", message)
+        .about(json!({"name": name.as_str(), "reference": reference.to_string()}))
+}
+
+/// Whether everything that an image of the Engine names was pushed as well: then its manifest is what comes next, and a
+/// client that heard that it is here already would leave it out.
+fn is_being_pushed(pushed: &Repository, document: &Document) -> bool {
+    let Ok(manifest) = document::read(&document.bytes, None) else {
+        return false;
+    };
+    let has_child = |digest: &Digest| {
+        pushed
+            .manifest(&Reference::Digest(digest.clone()))
+            .is_some()
+    };
+    let named = manifest.blobs.len() + manifest.children.len();
+    named > 0
+        && manifest.blobs.iter().all(|digest| pushed.has_blob(digest))
+        && manifest.children.iter().all(has_child)
 }
 
 /// A blob of what a name is about.
@@ -120,6 +152,21 @@ pub(super) async fn blob(
     {
         return Ok(blob);
     }
+    // Docker asks for blobs in this way before it pushes them, and never before it pulls. What is pushed shall be kept
+    // here, also when the Engine that has it is the one that pushes.
+    if ask.is_head() && ask.is_docker() {
+        return Err(no_blob(name, digest));
+    }
+    engine_blob(gateway, ask, name, digest).await
+}
+
+/// A blob of an image that the Engine has under a name of ours.
+pub(super) async fn engine_blob(
+    gateway: &Gateway,
+    ask: &Ask,
+    name: &Name,
+    digest: &Digest,
+) -> Result<Blob, Refusal> {
     let caller = caller(gateway, ask, Reach::Engine);
     let mut refused = None;
     for image in engine_images(gateway, ask, name, "BLOB_UNKNOWN").await? {
@@ -130,9 +177,13 @@ pub(super) async fn blob(
     }
     Err(match refused {
         Some((error, image)) => refusal(&error, "BLOB_UNKNOWN", ask, &image),
-        None => Refusal::unknown("BLOB_UNKNOWN", format!("{name} has no blob {digest}"))
-            .about(json!({"name": name.as_str(), "digest": digest.as_str()})),
+        None => no_blob(name, digest),
     })
+}
+
+fn no_blob(name: &Name, digest: &Digest) -> Refusal {
+    Refusal::unknown("BLOB_UNKNOWN", format!("{name} has no blob {digest}"))
+        .about(json!({"name": name.as_str(), "digest": digest.as_str()}))
 }
 
 /// The tags of what a name is about; none when nobody knows it.

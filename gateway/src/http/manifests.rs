@@ -8,7 +8,7 @@ use super::ask::{Ask, Incoming};
 use super::document::{self, Manifest};
 use super::error::Refusal;
 use super::reply::{self, Reply};
-use super::{Gateway, look};
+use super::{Gateway, adopt, look};
 use crate::content::Document;
 use crate::names::{Digest, Name, Reference, Tag};
 use crate::store::Repository;
@@ -48,7 +48,7 @@ pub(super) async fn put(
         }
         Reference::Tag(_) => Digest::of(&bytes),
     };
-    let links = present(&repository, &manifest, gateway.limits.sparse)?;
+    let links = present(gateway, ask, &name, &repository, &manifest).await?;
     let document = Document {
         media_type: manifest.media_type,
         digest,
@@ -115,46 +115,42 @@ fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<Tag>, Refusal> {
     }
 }
 
-/// What the repository has of all that a manifest names; everything that it must have is there.
-fn present(
+/// What the repository has of all that a manifest names; everything that it must have is there, or comes from the Engine.
+async fn present(
+    gateway: &Gateway,
+    ask: &Ask,
+    name: &Name,
     repository: &Repository,
     manifest: &Manifest,
-    sparse: bool,
 ) -> Result<Vec<Digest>, Refusal> {
     let has_child = |digest: &Digest| {
-        repository
-            .manifest(&Reference::Digest(digest.clone()))
-            .is_some()
+        let reference = Reference::Digest(digest.clone());
+        repository.manifest(&reference).is_some()
     };
     let (mut here, mut missing) = (Vec::new(), Vec::new());
     for digest in &manifest.blobs {
-        let list = if repository.has_blob(digest) {
-            &mut here
-        } else {
-            &mut missing
-        };
+        let found = repository.has_blob(digest)
+            || adopt::blob(gateway, ask, name, repository, digest).await?;
+        let list = if found { &mut here } else { &mut missing };
         list.push(digest.clone());
     }
     for digest in &manifest.children {
-        let list = if has_child(digest) {
-            &mut here
-        } else {
-            &mut missing
-        };
+        let found =
+            has_child(digest) || adopt::manifest(gateway, ask, name, repository, digest).await?;
+        let list = if found { &mut here } else { &mut missing };
         list.push(digest.clone());
     }
+    let elsewhere = manifest.elsewhere.iter();
     here.extend(
-        manifest
-            .elsewhere
-            .iter()
+        elsewhere
             .filter(|digest| repository.has_blob(digest))
             .cloned(),
     );
-    if missing.is_empty() || sparse {
+    if missing.is_empty() || gateway.limits.sparse {
         return Ok(here);
     }
     let message = format!(
-        "the manifest names {} that were not pushed to this repository",
+        "the manifest names content that was not pushed to this repository: {}",
         missing.len()
     );
     Err(Refusal::bad("MANIFEST_BLOB_UNKNOWN", message).about(json!({ "digests": missing })))

@@ -6,6 +6,7 @@
 //!      write: access --> store                                  --> manifests, blobs, uploads
 //! ```
 
+mod adopt;
 mod ask;
 mod blobs;
 mod document;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use berth_gateway::mirror::{MirrorError, Reach};
+use berth_gateway::names::Digest;
 use serde_json::json;
 
 use crate::running::{MANIFEST, digest_of, manifest_of, manifest_of_letters, start};
@@ -216,4 +217,79 @@ async fn pushing_works_while_the_engine_is_away() {
         running.get("/v2/_catalog").await.is(200).json()["repositories"],
         json!(["app"])
     );
+}
+
+#[tokio::test]
+async fn a_push_that_leaves_out_what_the_engine_has_is_kept_all_the_same() {
+    let running = start().await;
+    let manifest = manifest_of("a", "aaaa");
+    running
+        .images
+        .add("registry.test:5000", "app", "1", &manifest);
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    running
+        .head(&format!("/v2/app/blobs/{layer}"))
+        .await
+        .is(200);
+    running.push_blob("app", b"a").await;
+    running.put_manifest("app", "1", &manifest).await.is(201);
+    running.images.forget();
+    assert_eq!(
+        running
+            .get(&format!("/v2/app/blobs/{layer}"))
+            .await
+            .is(200)
+            .body,
+        b"aaaa"
+    );
+    running.get("/v2/app/manifests/1").await.is(200);
+}
+
+#[tokio::test]
+async fn docker_pushes_its_own_image_whole() {
+    let running = start().await;
+    let manifest = manifest_of("a", "aaaa");
+    running
+        .images
+        .add("registry.test:5000", "app", "1", &manifest);
+    let path = format!(
+        "/v2/app/blobs/{}",
+        manifest["layers"][0]["digest"].as_str().unwrap()
+    );
+    let docker = |method: &str, path: &str| {
+        running
+            .ask(method, path)
+            .header("User-Agent", "docker/26.1.5 go/go1.22")
+    };
+    docker("HEAD", &path).send().await.is(404);
+    docker("GET", &path).send().await.is(200);
+    docker("HEAD", "/v2/app/manifests/1").send().await.is(200);
+    running.push_blob("app", b"a").await;
+    running.push_blob("app", b"aaaa").await;
+    docker("HEAD", "/v2/app/manifests/1").send().await.is(404);
+    running.put_manifest("app", "1", &manifest).await.is(201);
+    docker("HEAD", "/v2/app/manifests/1").send().await.is(200);
+    docker("HEAD", &path).send().await.is(200);
+}
+
+#[tokio::test]
+async fn an_index_takes_its_children_from_the_engine() {
+    let running = start().await;
+    let child = manifest_of("a", "a");
+    running.images.add("docker.io", "library/app", "1", &child);
+    let index = json!({
+        "schemaVersion": 2, "mediaType": crate::running::INDEX,
+        "manifests": [{"mediaType": MANIFEST, "digest": digest_of(&child), "size": 1}],
+    });
+    running.put_manifest("app", "all", &index).await.is(201);
+    running.images.forget();
+    running.get("/v2/app/manifests/all").await.is(200);
+    running
+        .get(&format!("/v2/app/manifests/{}", digest_of(&child)))
+        .await
+        .is(200);
+    running
+        .get(&format!("/v2/app/blobs/{}", Digest::of(b"a")))
+        .await
+        .is(200);
 }

@@ -268,6 +268,11 @@ impl Images {
         self.0.lock().unwrap().trouble = error;
     }
 
+    /// Every image is gone.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().images.clear();
+    }
+
     /// What was asked since: the image, the caller's user, how far.
     pub(crate) fn asked(&self) -> Vec<(String, Option<String>, Reach)> {
         std::mem::take(&mut self.0.lock().unwrap().asked)
