@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::access::{Access, Peers, Push, Users};
 use crate::http::Gateway;
 use crate::metrics::Metrics;
-use crate::mirror::EngineMirror;
+use crate::mirror::{EngineMirror, MirrorSettings};
 use crate::serve;
 use crate::settings::{Clients, PushMode, Settings};
 use crate::store::Store;
@@ -25,7 +25,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     // A provider that is there already does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     logs::init(settings.log_format, settings.log_level.clone())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(64).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()?;
     runtime.block_on(answer_until_stopped(settings))
 }
 
@@ -37,7 +40,9 @@ async fn answer_until_stopped(settings: Settings) -> anyhow::Result<()> {
     };
     let gateway = Arc::new(gateway(&settings).await?);
     let address = settings.address();
-    let listener = listen(address).await.with_context(|| format!("failed to listen at {address}"))?;
+    let listener = listen(address)
+        .await
+        .with_context(|| format!("failed to listen at {address}"))?;
     tracing::info!(address = %listener.local_addr()?, tls = tls.is_some(), "the registry answers");
     gateway.readiness.set(true);
     let purging = tokio::spawn(purge(gateway.store.clone()));
@@ -60,14 +65,22 @@ async fn gateway(settings: &Settings) -> anyhow::Result<Gateway> {
         (PushMode::Local, _) => Push::Local,
         (PushMode::Htpasswd, file) => Push::Users(users(file.as_deref()).await?),
     };
-    let access = Access { push, clients_are_local: settings.clients == Clients::Local, peers: Peers::OfInterfaces };
+    let access = Access {
+        push,
+        clients_are_local: settings.clients == Clients::Local,
+        peers: Peers::OfInterfaces,
+    };
     let store = Store::open(&settings.store, settings.store_limits()).await?;
-    let mirror = EngineMirror::new(
-        settings.mirror(),
-        store.clone(),
-        docker::Environment::of_process(),
-        ecr::Sources::of_process(),
-    )?;
+    // Registries that are asked directly are behind the same proxy as Amazon's services.
+    let aws = ecr::Environment::of_process();
+    let mirror = MirrorSettings {
+        proxy: aws.https_proxy.clone(),
+        no_proxy: aws.no_proxy.clone(),
+        ..settings.mirror()
+    };
+    let docker = docker::Environment::of_process();
+    let credentials = ecr::Sources::new(aws, docker.clone());
+    let mirror = EngineMirror::new(mirror, store.clone(), docker, credentials)?;
     Ok(Gateway {
         store,
         mirror: Arc::new(mirror),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use registries::Secret;
+
 use super::LocalImages;
 use crate::names::Host;
 use crate::sources;
@@ -70,6 +72,10 @@ pub struct MirrorSettings {
     pub authorities: Vec<PathBuf>,
     /// Folder with a folder for each registry with its authorities (`*.crt`), as Docker has it.
     pub certificates: PathBuf,
+    /// The proxy to encrypted registries that are asked directly; its address may hold a login.
+    pub proxy: Option<Secret>,
+    /// Whom to ask without the proxy.
+    pub no_proxy: Option<String>,
     /// How many `docker save` streams there are at a time.
     pub exports: usize,
     /// How long a proof is good.
@@ -91,6 +97,8 @@ impl Default for MirrorSettings {
             insecure: BTreeSet::new(),
             authorities: Vec::new(),
             certificates: PathBuf::from("/etc/docker/certs.d"),
+            proxy: None,
+            no_proxy: None,
             exports: 2,
             proof: Duration::from_secs(300),
             miss: Duration::from_secs(30),

@@ -8,13 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, Uri, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioExecutor;
+use registries::Secret;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -31,14 +34,33 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// More clients are not kept.
 const MOST: usize = 64;
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+/// A client that goes straight to a registry, or through a proxy.
+#[derive(Clone)]
+enum HttpClient {
+    Straight(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>),
+    Through(Client<HttpsConnector<Tunnel<HttpConnector>>, Empty<Bytes>>),
+}
+
+impl HttpClient {
+    async fn request(
+        &self,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        match self {
+            Self::Straight(client) => client.request(request).await,
+            Self::Through(client) => client.request(request).await,
+        }
+    }
+}
 
 /// Connections to registries.
 pub(super) struct Connections {
     insecure: BTreeSet<Host>,
     authorities: Vec<PathBuf>,
     certificates: PathBuf,
-    clients: Mutex<HashMap<Host, HttpClient>>,
+    proxies: Matcher,
+    /// By the registry, whose authorities they trust, and the proxy.
+    clients: Mutex<HashMap<(Host, Option<Uri>), HttpClient>>,
     bases: Mutex<HashMap<Host, Url>>,
 }
 
@@ -48,6 +70,16 @@ impl Connections {
             insecure: settings.insecure.clone(),
             authorities: settings.authorities.clone(),
             certificates: settings.certificates.clone(),
+            proxies: Matcher::builder()
+                .https(
+                    settings
+                        .proxy
+                        .as_ref()
+                        .map(Secret::expose)
+                        .unwrap_or_default(),
+                )
+                .no(settings.no_proxy.as_deref().unwrap_or_default())
+                .build(),
             clients: Mutex::default(),
             bases: Mutex::default(),
         }
@@ -112,7 +144,12 @@ impl Connections {
             request = request.header(header::AUTHORIZATION, value);
         }
         let request = request.body(Empty::new()).map_err(|_| odd(host))?;
-        let answer = self.client(host)?.request(request);
+        let proxy = self
+            .proxies
+            .intercept(request.uri())
+            .filter(|_| !is_here(url));
+        let client = self.client(host, proxy)?;
+        let answer = client.request(request);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
@@ -127,9 +164,13 @@ impl Connections {
         }
     }
 
-    fn client(&self, host: &Host) -> Result<HttpClient, UpstreamError> {
+    fn client(&self, host: &Host, proxy: Option<Intercept>) -> Result<HttpClient, UpstreamError> {
+        let key = (
+            host.clone(),
+            proxy.as_ref().map(|proxy| proxy.uri().clone()),
+        );
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(host) {
+        if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let trusted = authorities(&self.authorities, &self.certificates.join(host.as_str()));
@@ -142,21 +183,37 @@ impl Connections {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECTING));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(4)
-            .build(connector);
+        let client = match proxy {
+            None => HttpClient::Straight(client(connector, config)),
+            Some(proxy) => {
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
+                if let Some(login) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(login.clone());
+                }
+                HttpClient::Through(client(tunnel, config))
+            }
+        };
         if clients.len() >= MOST {
             clients.clear();
         }
-        clients.insert(host.clone(), client.clone());
+        clients.insert(key, client.clone());
         Ok(client)
     }
+}
+
+fn client<C>(connector: C, config: ClientConfig) -> Client<HttpsConnector<C>, Empty<Bytes>>
+where
+    HttpsConnector<C>: Connect + Clone,
+{
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(4)
+        .build(connector)
 }
 
 fn odd(host: &Host) -> UpstreamError {
@@ -173,16 +230,18 @@ fn address(scheme: &str, host: &Host) -> Result<Url, UpstreamError> {
 
 /// Registries on this machine may always be plain, as Docker has it.
 fn may_be_plain(host: &Host, insecure: &BTreeSet<Host>) -> bool {
-    let Ok(url) = Url::parse(&format!("http://{host}/")) else {
-        return false;
-    };
-    let is_here = match url.host() {
+    let url = Url::parse(&format!("http://{host}/"));
+    insecure.contains(host) || url.is_ok_and(|url| is_here(&url))
+}
+
+/// Whether an address is of this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    is_here || insecure.contains(host)
+    }
 }
 
 /// Whom to trust: the system's authorities, those that were named, and those that Docker keeps for the registry.

@@ -213,6 +213,54 @@ async fn answers_that_cannot_be_right_are_refused() {
 }
 
 #[tokio::test]
+async fn encrypted_registries_are_reached_through_the_proxy() {
+    let played = Played::new(|_, _| (502, String::new(), String::new())).await;
+    let proxied = |no_proxy: Option<&str>| {
+        Upstream::new(&MirrorSettings {
+            proxy: Some(
+                format!("http://ada:secret@{}", played.name.host)
+                    .as_str()
+                    .into(),
+            ),
+            no_proxy: no_proxy.map(Into::into),
+            ..MirrorSettings::default()
+        })
+    };
+    let far = MirroredName {
+        host: Host::parse("registry.invalid").unwrap(),
+        repository: Name::parse("a").unwrap(),
+    };
+    for (no_proxy, count) in [(None, 1), (Some("registry.invalid"), 1)] {
+        let failed = proxied(no_proxy)
+            .look(&far, &tag(), None)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(failed.problem, Problem::Unreachable(_)),
+            "{failed}"
+        );
+        assert!(!format!("{failed:?}").contains("secret"), "{failed:?}");
+        assert_eq!(played.seen().len(), count);
+    }
+    assert_eq!(
+        played.seen()[0].line,
+        "CONNECT registry.invalid:443 HTTP/1.1"
+    );
+    // What is on this machine is not reached by others.
+    proxied(None)
+        .look(&played.name, &tag(), None)
+        .await
+        .unwrap_err();
+    assert!(
+        played
+            .seen()
+            .iter()
+            .skip(1)
+            .all(|seen| !seen.line.starts_with("CONNECT"))
+    );
+}
+
+#[tokio::test]
 async fn statuses_are_told_apart() {
     for (status, expected) in [
         (401, Problem::Login),

@@ -28,10 +28,10 @@ impl Containerd {
         );
         fs::write(hosts.join("hosts.toml"), mirror).unwrap();
         let settings = format!(
-            "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = {:?}\n",
-            at("root"),
-            at("state"),
-            at("socket")
+            "version = 2\nroot = \"{}\"\nstate = \"{}\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = \"{}\"\n",
+            at("root").display(),
+            at("state").display(),
+            at("socket").display()
         );
         fs::write(at("config.toml"), settings).unwrap();
         let log = File::create(at("log")).unwrap();

@@ -3,6 +3,7 @@
 use crate::gateway::{Gateway, files, sha256, wait};
 use crate::host::{Host, unique};
 use crate::registry::Registry;
+use crate::relay::Relay;
 
 /// Whatever registry is asked here does not exist, and is refused at once.
 const NOBODY: &str = "127.0.0.1:1";
@@ -152,6 +153,34 @@ fn an_engine_that_is_down_is_said_and_found_when_it_comes() {
     wait("the Engine", || {
         (gateway.manifest(NOBODY, &name, "1", None).status == 200).then_some(())
     });
+}
+
+#[test]
+fn an_engine_that_restarts_is_found_again() {
+    let host = Host::first();
+    let name = unique("restarts");
+    let _image = host.image(&format!("{NOBODY}/{name}:1"), b"content");
+    let relay = Relay::start(&host);
+    let gateway = Gateway::start(&relay.address(), &[]);
+    let status = |gateway: &Gateway| gateway.manifest(NOBODY, &name, "1", None).status;
+    assert_eq!(status(&gateway), 200);
+    relay.stop();
+    wait("that the Engine is missed", || {
+        (status(&gateway) == 503).then_some(())
+    });
+    assert_eq!(gateway.ask("/v2/", &[]).status, 200);
+    relay.resume();
+    wait("the Engine", || (status(&gateway) == 200).then_some(()));
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let gateway = Gateway::start(&format!("unix://{}", socket.display()), &[]);
+    let answer = gateway.manifest("docker.io", "library/any", "1", None);
+    assert_eq!(answer.status, 504, "{answer:?}");
 }
 
 #[test]

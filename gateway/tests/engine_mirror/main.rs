@@ -14,5 +14,6 @@ mod host;
 mod names;
 mod private;
 mod registry;
+mod relay;
 mod repair;
 mod tls;
