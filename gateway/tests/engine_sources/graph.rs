@@ -7,7 +7,7 @@ use std::path::Path;
 
 use berth_gateway::sources::{Kind, Settings, Sources};
 
-use crate::fixture::{Host, add, content, noise, run};
+use crate::fixture::{Host, Image, add, content, noise, run};
 
 /// The archive of a folder, as a program of the GNU project writes it.
 fn tar_of(folder: &Path, options: &[&str]) -> Vec<u8> {
@@ -155,6 +155,16 @@ async fn tags_that_move(host: &Host) {
     };
     let first = host.load(&[layer(b"first")]).await;
     let before = first.is_served_as_saved().await;
+    // Without its name it is removed by its id.
+    let id = host
+        .engine
+        .image(&first.name)
+        .await
+        .unwrap()
+        .unwrap()
+        .id
+        .unwrap();
+    let _nameless = Image { host, name: id };
     let second = host.load(&[layer(b"second")]).await;
     host.docker(&["tag", &second.name, &first.name]);
     let after = first.is_served_as_saved().await;
