@@ -4,6 +4,8 @@
 #   docker build --target node-writer -t berth-node-writer .
 #   docker build --target berth       -t berth .
 #   docker build --target gateway     -t berth-gateway .
+#   docker build --target tracer-agent  -t berth-tracer-agent .
+#   docker build --target tracer-server -t berth-tracer-server .
 #
 # With `--build-arg BINARIES=prebuilt` nothing is compiled and no base image is
 # pulled: the build context then holds the static binaries and
@@ -19,8 +21,9 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
  && cargo build --locked --release --target "${target}" \
       --package berth-operator --package node-writer --package berth-cli --package berth-gateway \
+      --package berth-tracer-agent --package berth-tracer-server \
  && mkdir /dist \
- && for binary in berth-operator node-writer berth berth-gateway; do \
+ && for binary in berth-operator node-writer berth berth-gateway berth-tracer-agent berth-tracer-server; do \
       cp "target/${target}/release/${binary}" /dist/; \
     done \
  && cp /etc/ssl/certs/ca-certificates.crt /dist/
@@ -53,3 +56,16 @@ COPY --from=binaries /dist/berth-gateway /berth-gateway
 EXPOSE 5000
 VOLUME /var/lib/berth-gateway
 ENTRYPOINT ["/berth-gateway"]
+
+# As root, because the runtime's socket belongs to it.
+FROM scratch AS tracer-agent
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/berth-tracer-agent /berth-tracer-agent
+EXPOSE 9091
+ENTRYPOINT ["/berth-tracer-agent"]
+
+FROM scratch AS tracer-server
+COPY --from=binaries /dist/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binaries /dist/berth-tracer-server /berth-tracer-server
+USER 65532:65532
+ENTRYPOINT ["/berth-tracer-server"]
