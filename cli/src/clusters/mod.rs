@@ -36,6 +36,12 @@ use crate::output::Streams;
 /// What exists beyond k3d's tree: unknown when called as k3d.
 const BEYOND_COMMANDS: &[&[&str]] = &[&["cluster", "apply"]];
 
+/// Flags beyond k3d's, with their commands: unknown, too.
+const BEYOND_FLAGS: &[([&str; 2], &str)] = &[
+    (["cluster", "create"], "berth"),
+    (["registry", "create"], "from-docker"),
+];
+
 /// The command line of k3d's manner.
 pub(crate) fn k3d_command() -> Command {
     let root = Command::new("k3d").max_term_width(110).arg(
@@ -52,6 +58,11 @@ pub(crate) fn k3d_command() -> Command {
             .mut_subcommand("create", |create| {
                 create.mut_arg("berth", |berth| berth.hide(true))
             })
+    });
+    let root = root.mut_subcommand("registry", |registry| {
+        registry.mut_subcommand("create", |create| {
+            create.mut_arg("from_docker", |from_docker| from_docker.hide(true))
+        })
     });
     dialect::speak(root)
 }
@@ -82,9 +93,9 @@ pub(crate) fn run_as_k3d(words: &[OsString]) -> ExitCode {
     if let Some(path) = beyond(&matches) {
         return refuse_beyond(&root, path);
     }
-    if wants_berth(&matches) {
-        let (path, _) = dialect::resolve(&root, &["cluster".to_owned(), "create".to_owned()]);
-        return explain_refusal(&root, &path, "unknown flag: --berth");
+    if let Some((command, flag)) = beyond_flag(&matches) {
+        let (path, _) = dialect::resolve(&root, &command.map(str::to_owned));
+        return explain_refusal(&root, &path, &format!("unknown flag: --{flag}"));
     }
     let globals = Globals::from_arg_matches(&matches).unwrap_or_default();
     if matches.get_flag("version") {
@@ -158,12 +169,17 @@ fn beyond(matches: &ArgMatches) -> Option<&'static [&'static str]> {
     })
 }
 
-/// A flag that k3d does not have.
-fn wants_berth(matches: &ArgMatches) -> bool {
-    let create = matches
-        .subcommand_matches("cluster")
-        .and_then(|cluster| cluster.subcommand_matches("create"));
-    create.is_some_and(|create| create.get_flag("berth"))
+/// A flag that was used and that k3d does not have.
+fn beyond_flag(matches: &ArgMatches) -> Option<([&'static str; 2], &'static str)> {
+    BEYOND_FLAGS
+        .iter()
+        .copied()
+        .find(|([group, command], flag)| {
+            let used = matches
+                .subcommand_matches(group)
+                .and_then(|group| group.subcommand_matches(command));
+            used.is_some_and(|command| command.get_flag(flag.replace('-', "_").as_str()))
+        })
 }
 
 /// Prints help, or says what is wrong with a command line.

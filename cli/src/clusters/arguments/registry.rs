@@ -5,6 +5,9 @@ use registries::Secret;
 
 use super::{Changes, Listing};
 
+/// The image of a registry that answers from the Docker Engine.
+const GATEWAY_IMAGE: &str = concat!("berth-gateway:", env!("CARGO_PKG_VERSION"));
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
     /// Make a registry and start it.
@@ -22,6 +25,7 @@ pub(crate) enum RegistryCommand {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a field is a flag")]
 pub(crate) struct CreateRegistry {
     /// The container is named k3d-NAME [default: registry].
     #[arg(value_name = "NAME")]
@@ -34,9 +38,13 @@ pub(crate) struct CreateRegistry {
         short,
         long,
         value_name = "IMAGE",
-        default_value = "docker.io/library/registry:2"
+        default_value = "docker.io/library/registry:2",
+        default_value_if("from_docker", "true", GATEWAY_IMAGE)
     )]
     pub image: String,
+    /// Answer from the Docker Engine's own images: the gateway's image, with the Engine's socket.
+    #[arg(long, conflicts_with_all = ["proxy_remote_url", "proxy_username", "proxy_password"])]
+    pub from_docker: bool,
     /// Where the registry is published: [HOST:]HOSTPORT, a number or `random`.
     #[arg(short, long, value_name = "[HOST:]HOSTPORT", default_value = "random")]
     pub port: String,

@@ -38,8 +38,13 @@ async fn create(
     context: &Context<'_>,
     streams: &mut Streams,
 ) -> Result<Done> {
-    let spec = spec(arguments)?;
+    let mut spec = spec(arguments)?;
     let provisioner = session::connect(context).await?;
+    if arguments.from_docker {
+        let mut volumes = provisioner.volumes_of_engine().await?;
+        volumes.append(&mut spec.volumes);
+        spec.volumes = volumes;
+    }
     let mut plan = provisioner.plan_create_registry(&spec).await?;
     let name = &spec.name;
     for cluster in &arguments.cluster {
@@ -73,6 +78,8 @@ fn spec(arguments: &CreateRegistry) -> Result<RegistrySpec> {
     let exposure = exposure::parse(&arguments.port)
         .map_err(|wrong| refused("--port", &arguments.port, &wrong))?;
     let host_ip = match exposure.host.as_deref() {
+        // Whoever reaches it has the images of this machine; nodes reach it in their network.
+        None | Some("") if arguments.from_docker => IpAddr::V4(Ipv4Addr::LOCALHOST),
         None | Some("") => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Some(host) => address_of(host)?,
     };
@@ -212,4 +219,41 @@ async fn switch(
         carry_out(&provisioner, &plan, arguments.changes, streams).await?;
     }
     Ok(Done::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        create: CreateRegistry,
+    }
+
+    fn made(words: &[&str]) -> RegistrySpec {
+        spec(&Line::parse_from([&["create"], words].concat()).create).unwrap()
+    }
+
+    #[test]
+    fn a_registry_of_the_engine_s_images_is_the_gateway_and_for_this_machine() {
+        let gateway = made(&["--from-docker"]);
+        assert_eq!(
+            gateway.image,
+            concat!("berth-gateway:", env!("CARGO_PKG_VERSION"))
+        );
+        assert_eq!(gateway.host_ip, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let wide = made(&["--from-docker", "--port", "0.0.0.0:5000", "--image", "mine"]);
+        assert_eq!(
+            (wide.image.as_str(), wide.host_ip),
+            ("mine", IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        );
+        let plain = made(&[]);
+        assert_eq!(plain.image, "docker.io/library/registry:2");
+        assert_eq!(plain.host_ip, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    }
 }
