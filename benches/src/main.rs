@@ -3,6 +3,7 @@
 mod balancer;
 mod clusters;
 mod document;
+mod gateway;
 mod node_writer;
 mod operator;
 mod samples;
@@ -45,6 +46,8 @@ enum Command {
     /// The load balancer, as a process.
     #[command(hide = true)]
     Balance { file: PathBuf },
+    /// The gateway beside docker-registry and `docker save`; needs Docker.
+    Gateway(gateway::Arguments),
     /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
     Operator {
         /// The release binary.
@@ -65,6 +68,7 @@ fn main() -> Result<()> {
         Command::Clusters(arguments) => clusters::measure(&arguments)?,
         Command::Balancer => balancer::measure()?,
         Command::Balance { file } => return balancer::balance(&file),
+        Command::Gateway(arguments) => gateway::measure(&arguments)?,
         Command::Operator { binary } => operator::measure(&binary)?,
     };
     println!("{table}");
