@@ -34,7 +34,7 @@ impl Shared {
                 refusal = Some(error);
                 continue;
             }
-            if let Some(blob) = self.blob_of_image(&linked.image, digest).await? {
+            if let Some(blob) = self.blob_of_image(name, &linked.image, digest).await? {
                 return Ok(blob);
             }
             refusal = None;
@@ -61,9 +61,11 @@ impl Shared {
         Err(MirrorError::Unknown(format!("{name} has no blob {digest}")))
     }
 
-    /// The bytes of a blob: where they lie, in the store, or from an export.
+    /// The bytes of a blob: where they lie, in the store, or from an export. That a manifest names a blob proves nothing:
+    /// what the Engine does not vouch for comes from the store only when the registry gave it to this repository.
     pub(super) async fn blob_of_image(
         self: &Arc<Self>,
+        name: &MirroredName,
         image: &Digest,
         digest: &Digest,
     ) -> Result<Option<Blob>, MirrorError> {
@@ -72,7 +74,7 @@ impl Shared {
         } else {
             let connected = self.connected().await?;
             let Some(seen) = inspect(&connected, image.as_str()).await? else {
-                return Ok(self.store.blob(digest));
+                return Ok(self.given(name, digest));
             };
             let held = self.hold(&connected, &seen, Effort::Export).await?;
             let Some(held) = held else { return Ok(None) };
@@ -81,12 +83,12 @@ impl Shared {
         if let Some(blob) = held.blobs.get(digest) {
             return Ok(Some(blob.clone()));
         }
+        let Some(image) = &held.exported else {
+            return Ok(self.given(name, digest));
+        };
         if let Some(blob) = self.store.blob(digest) {
             return Ok(Some(blob));
         }
-        let Some(image) = &held.exported else {
-            return Ok(None);
-        };
         let export = self.connected().await?.exports.start(image).await?;
         Ok(export.blob(digest).await?)
     }

@@ -10,7 +10,7 @@ use super::access::standing;
 use super::engine_mirror::{Asked, Shared, inspect};
 use super::holding::{Effort, id_of};
 use super::link::Connected;
-use super::parts::parts;
+use super::parts::{Part, Parts, parts};
 use super::reference::engine_name;
 use super::{Caller, MirrorError, Reach};
 use crate::content::Document;
@@ -24,7 +24,10 @@ impl Shared {
         caller: &Caller,
     ) -> Result<Document, MirrorError> {
         let who = self.identity(caller);
-        if let Some(error) = self.memory.miss(name, digest, who, Instant::now()) {
+        // Who asks the Engine only is answered anew: it takes milliseconds, and the registry may know more.
+        if caller.reach == Reach::Upstream
+            && let Some(error) = self.memory.miss(name, digest, who, Instant::now())
+        {
             return Err(error);
         }
         let reference = &Reference::Digest(digest.clone());
@@ -42,7 +45,7 @@ impl Shared {
         }
         let unknown = || MirrorError::Unknown(format!("nobody has a manifest {digest} of {name}"));
         let found = match caller.reach {
-            Reach::Engine => Err(unknown()),
+            Reach::Engine => return Err(unknown()),
             Reach::Upstream if connected.containerd_images => {
                 self.pull_digest(&connected, asked, digest).await
             }
@@ -138,7 +141,7 @@ impl Shared {
             return Ok(None);
         };
         let parts = parts(&document);
-        if !parts.blobs.iter().all(|part| self.store.has(&part.digest)) {
+        if !self.is_whole(asked.name, &parts) {
             return Ok(None);
         }
         let (standing, _) = standing(Some(binding), false, self.settings.local_images);
@@ -167,5 +170,12 @@ impl Shared {
             return Ok(document);
         }
         self.fetch_manifest(name, reference, caller).await
+    }
+
+    /// Whether all blobs that a manifest names are here, given to this repository.
+    fn is_whole(&self, name: &MirroredName, parts: &Parts) -> bool {
+        let is_here =
+            |part: &Part| self.store.has(&part.digest) && self.given(name, &part.digest).is_some();
+        parts.blobs.iter().all(is_here)
     }
 }

@@ -11,6 +11,7 @@ use super::access::{credentials, standing};
 use super::classify::Trouble;
 use super::engine_mirror::Shared;
 use super::holding::Held;
+use super::reference::gift_of;
 use super::{Caller, MirrorError, Reach};
 use crate::content::{Blob, Document};
 use crate::names::{Digest, MirroredName, Reference};
@@ -173,8 +174,16 @@ impl Shared {
         let (shown, _) = self.credentials_of(name, caller).await;
         let sent = caller.login.is_some();
         let what = format!("{name} {digest}");
+        if let Some(blob) = self.store.blob(&digest) {
+            // Another login or repository brings or brought it here: this one's registry must give it as well.
+            let size = self.upstream.blob_size(name, &digest, shown.as_ref());
+            size.await.map_err(|error| refusal(&error, &what, sent))?;
+            self.set_given(name, &digest).await?;
+            return Ok(blob);
+        }
         let arriving = self.upstream.blob(name, &digest, shown.as_ref()).await;
         let arriving = arriving.map_err(|error| refusal(&error, &what, sent))?;
+        self.set_given(name, &digest).await?;
         // Somebody else's login may have brought it here; this one has just been good for it as well.
         if let Some(blob) = self.store.blob(&digest) {
             return Ok(blob);
@@ -193,6 +202,25 @@ impl Shared {
         blob.ok_or_else(|| MirrorError::Failed(format!("failed to keep {what}")))
     }
 
+    /// A blob of the store that the registry gave to this repository.
+    pub(super) fn given(&self, name: &MirroredName, digest: &Digest) -> Option<Blob> {
+        let gift = gift_of(name, digest)?;
+        self.store.facts().binding(&gift, name)?;
+        self.store.blob(digest)
+    }
+
+    /// Keeps that the registry gave a blob to this repository.
+    async fn set_given(&self, name: &MirroredName, digest: &Digest) -> Result<(), MirrorError> {
+        let Some(gift) = gift_of(name, digest) else {
+            return Ok(());
+        };
+        let facts = self.store.facts();
+        if facts.binding(&gift, name).is_none() {
+            facts.set_binding(&gift, name, Binding::EngineHad).await?;
+        }
+        Ok(())
+    }
+
     /// Makes sure that what the Engine lacks of an image can be had: a manifest whose blobs nobody has helps nobody.
     pub(super) async fn ensure_whole(
         &self,
@@ -201,7 +229,7 @@ impl Shared {
         caller: &Caller,
     ) -> Result<(), MirrorError> {
         for digest in &held.missing {
-            if self.store.blob(digest).is_some() {
+            if self.given(name, digest).is_some() {
                 continue;
             }
             let lacks = || {

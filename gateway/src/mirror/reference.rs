@@ -54,6 +54,11 @@ pub(super) fn intent_of(name: &MirroredName) -> Option<Digest> {
     sha256(format!("pulls of {name}").as_bytes())
 }
 
+/// What stands for a blob that its registry gave to a repository, where facts are kept by an image's id.
+pub(super) fn gift_of(name: &MirroredName, digest: &Digest) -> Option<Digest> {
+    sha256(format!("{name} was given {digest}").as_bytes())
+}
+
 /// The digest of some bytes.
 pub(super) fn sha256(bytes: &[u8]) -> Option<Digest> {
     use std::fmt::Write as _;

@@ -11,6 +11,7 @@ mod clients;
 mod freshness;
 mod gateway;
 mod host;
+mod liar;
 mod names;
 mod private;
 mod registry;

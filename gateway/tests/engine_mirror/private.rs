@@ -2,6 +2,7 @@
 
 use crate::gateway::{Answer, Gateway};
 use crate::host::{Host, unique};
+use crate::liar::Liar;
 use crate::registry::{ADA, EVE, Registry};
 
 fn is_challenge(answer: &Answer, registry: &str) -> bool {
@@ -269,4 +270,28 @@ fn a_tag_that_moved_in_its_registry_is_followed_when_it_is_to_be() {
     // What was built here is not what the registry has, and stays.
     let built = host.image(&full, b"built");
     assert_eq!(id(&always), host.inspect(&built.name).unwrap()["Id"]);
+}
+
+#[test]
+fn a_manifest_that_names_somebody_elses_blobs_opens_none_of_them() {
+    let host = Host::first();
+    let registry = Registry::start(&host.registries, true);
+    let gateway = Gateway::start(&host.address, &[]);
+    let name = unique("secret");
+    let digest = registry.fill(&host, &name, "1", name.as_bytes());
+    let secret = gateway.manifest(&registry.address, &name, &digest, Some(ADA));
+    gateway.all_blobs(&registry.address, &name, &secret, Some(ADA));
+    // The same manifest in a registry that has none of the blobs.
+    let liar = Liar::start(secret.body.clone());
+    let mirrored = gateway.manifest(&liar.address, "any", &digest, None);
+    assert_eq!(mirrored.status, 200, "{mirrored:?}");
+    let manifest = secret.json();
+    for descriptor in [&manifest["config"], &manifest["layers"][0]] {
+        let wanted = descriptor["digest"].as_str().unwrap();
+        assert_eq!(gateway.blob(&liar.address, "any", wanted, None).status, 401);
+        assert_eq!(
+            gateway.blob(&liar.address, "any", wanted, Some(EVE)).status,
+            404
+        );
+    }
 }
