@@ -481,7 +481,7 @@ fn an_agent_has_a_token_for_the_tracer_only_and_no_capability() -> Result<()> {
     let hardened = json!({
         "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": true,
     });
-    for object in [agent, server] {
+    for (object, port) in [(agent, "http"), (server, "metrics")] {
         let pod = &object["spec"]["template"]["spec"];
         ensure!(pod["containers"][0]["securityContext"] == hardened, "{pod}");
         ensure!(
