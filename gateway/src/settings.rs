@@ -21,43 +21,93 @@ use crate::target::Registries;
 #[command(name = "berth-gateway", version)]
 pub struct Settings {
     /// Where the registry listens: `[HOST]:PORT`, or a port [default: :5000].
-    #[arg(long, alias = "addr", env = "REGISTRY_HTTP_ADDR", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        alias = "addr",
+        env = "REGISTRY_HTTP_ADDR",
+        value_name = "ADDRESS"
+    )]
     address: Option<Listen>,
     /// The same; `--address` and `REGISTRY_HTTP_ADDR`, which k3d sets, come first.
-    #[arg(long, env = "BERTH_GATEWAY_ADDRESS", hide = true, value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_ADDRESS",
+        hide = true,
+        value_name = "ADDRESS"
+    )]
     fallback_address: Option<Listen>,
     /// Folder of what is pushed and kept.
-    #[arg(long, env = "BERTH_GATEWAY_STORE", default_value = "/var/lib/berth-gateway", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_STORE",
+        default_value = "/var/lib/berth-gateway",
+        value_name = "FOLDER"
+    )]
     pub store: PathBuf,
     /// The most bytes of all blobs; what is kept of the Engine's images makes room, what was pushed stays. 0 is no limit.
-    #[arg(long, env = "BERTH_GATEWAY_STORE_SIZE", default_value = "20GiB", value_name = "SIZE")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_STORE_SIZE",
+        default_value = "20GiB",
+        value_name = "SIZE"
+    )]
     store_size: Size,
     /// Who may push and delete: peers in the gateway's own networks, nobody, or the users of the htpasswd file.
     #[arg(long, env = "BERTH_GATEWAY_PUSH", value_enum, default_value = "local")]
     pub push: PushMode,
     /// Users for `--push htpasswd`, with bcrypt (`htpasswd -B`).
-    #[arg(long, env = "BERTH_GATEWAY_HTPASSWD", value_name = "FILE", required_if_eq("push", "htpasswd"))]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_HTPASSWD",
+        value_name = "FILE",
+        required_if_eq("push", "htpasswd")
+    )]
     pub htpasswd: Option<PathBuf>,
     /// Who may ask anything at all: everybody, or peers in the gateway's own networks.
     #[arg(long, env = "BERTH_GATEWAY_CLIENTS", value_enum, default_value = "any")]
     pub clients: Clients,
     /// Registries that `ns` may name, such as docker.io and *.example.com, separated by commas [default: every one].
-    #[arg(long, env = "BERTH_GATEWAY_REGISTRIES", value_delimiter = ',', value_name = "HOST")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_REGISTRIES",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
     registries: Vec<String>,
     /// Registries that are talked to without encryption, separated by commas; those on this machine always may.
     #[arg(long, env = "BERTH_GATEWAY_INSECURE_REGISTRIES", value_delimiter = ',', value_parser = host, value_name = "HOST")]
     insecure_registries: Vec<Host>,
     /// PEM files with authorities of registries, besides the system's, separated by commas.
-    #[arg(long, env = "BERTH_GATEWAY_REGISTRY_CA", value_delimiter = ',', value_name = "FILE")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_REGISTRY_CA",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
     registry_ca: Vec<PathBuf>,
     /// Folder with a folder for each registry with its authorities (*.crt).
-    #[arg(long, env = "BERTH_GATEWAY_REGISTRY_CERTS", default_value = "/etc/docker/certs.d", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_REGISTRY_CERTS",
+        default_value = "/etc/docker/certs.d",
+        value_name = "FOLDER"
+    )]
     registry_certs: PathBuf,
     /// Images that the Engine had by itself: served to every client, or only to those that their registry lets pull.
-    #[arg(long, env = "BERTH_GATEWAY_LOCAL_IMAGES", value_enum, default_value = "serve")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_LOCAL_IMAGES",
+        value_enum,
+        default_value = "serve"
+    )]
     local_images: LocalImagesSetting,
     /// When the registry behind is asked for a tag that the Engine has: missing (never), always, or always:TIME.
-    #[arg(long, env = "BERTH_GATEWAY_UPSTREAM", default_value = "missing", value_name = "POLICY")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_UPSTREAM",
+        default_value = "missing",
+        value_name = "POLICY"
+    )]
     upstream: UpstreamPolicy,
     /// The Engine's data root as the gateway sees it [default: where the Engine says].
     #[arg(long, env = "BERTH_GATEWAY_DATA_ROOT", value_name = "FOLDER")]
@@ -69,16 +119,31 @@ pub struct Settings {
     #[arg(long, env = "BERTH_GATEWAY_EXPORTS", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=64), value_name = "COUNT")]
     exports: u8,
     /// Certificates for HTTPS, PEM, ours first.
-    #[arg(long, env = "BERTH_GATEWAY_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_TLS_CERT",
+        requires = "tls_key",
+        value_name = "FILE"
+    )]
     pub tls_cert: Option<PathBuf>,
     /// Key for HTTPS, PEM.
-    #[arg(long, env = "BERTH_GATEWAY_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_TLS_KEY",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
     pub tls_key: Option<PathBuf>,
     /// The most bytes of a pushed manifest.
     #[arg(long, env = "BERTH_GATEWAY_MAX_MANIFEST_SIZE", default_value = "8MiB", value_parser = manifest_size, value_name = "SIZE")]
     max_manifest_size: usize,
     /// The most bytes of a pushed blob.
-    #[arg(long, env = "BERTH_GATEWAY_MAX_BLOB_SIZE", default_value = "64GiB", value_name = "SIZE")]
+    #[arg(
+        long,
+        env = "BERTH_GATEWAY_MAX_BLOB_SIZE",
+        default_value = "64GiB",
+        value_name = "SIZE"
+    )]
     max_blob_size: Size,
     /// Manifests may name blobs and manifests that were not pushed.
     #[arg(long, env = "BERTH_GATEWAY_SPARSE_MANIFESTS")]
@@ -140,23 +205,31 @@ struct Size(u64);
 impl Settings {
     /// Reads the arguments of a process. `-addr`, as other registries for k3d have it, is taken too.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
-        let arguments = arguments.into_iter().map(|argument| match argument.strip_prefix("-addr") {
-            Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("--address{rest}"),
-            _ => argument,
-        });
+        let arguments =
+            arguments
+                .into_iter()
+                .map(|argument| match argument.strip_prefix("-addr") {
+                    Some(rest) if rest.is_empty() || rest.starts_with('=') => {
+                        format!("--address{rest}")
+                    }
+                    _ => argument,
+                });
         Self::try_parse_from(arguments)
     }
 
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5000));
-        self.address.or(self.fallback_address).map_or(everywhere, |listen| listen.0)
+        self.address
+            .or(self.fallback_address)
+            .map_or(everywhere, |listen| listen.0)
     }
 
     /// Which registries are served.
     pub fn registries(&self) -> Result<Registries, String> {
         let patterns = self.registries.iter().map(|pattern| pattern.trim());
-        Registries::parse(patterns.filter(|pattern| !pattern.is_empty())).map_err(|error| format!("--registries: {error}"))
+        Registries::parse(patterns.filter(|pattern| !pattern.is_empty()))
+            .map_err(|error| format!("--registries: {error}"))
     }
 
     /// How much the store holds.
@@ -190,7 +263,10 @@ impl Settings {
     /// How images of others are served.
     pub fn mirror(&self) -> MirrorSettings {
         MirrorSettings {
-            sources: sources::Settings { data_root: self.data_root.clone(), containerd: self.containerd.clone() },
+            sources: sources::Settings {
+                data_root: self.data_root.clone(),
+                containerd: self.containerd.clone(),
+            },
             local_images: match self.local_images {
                 LocalImagesSetting::Serve => LocalImages::Serve,
                 LocalImagesSetting::Ask => LocalImages::Ask,
@@ -219,8 +295,14 @@ impl FromStr for Listen {
         if host.is_empty() {
             return Ok(Self((Ipv6Addr::UNSPECIFIED, port).into()));
         }
-        let host = if host == "localhost" { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
-        Ok(Self((host.parse::<std::net::IpAddr>().map_err(|_| wrong())?, port).into()))
+        let host = if host == "localhost" {
+            "127.0.0.1"
+        } else {
+            host.trim_matches(['[', ']'])
+        };
+        Ok(Self(
+            (host.parse::<std::net::IpAddr>().map_err(|_| wrong())?, port).into(),
+        ))
     }
 }
 
@@ -233,8 +315,14 @@ impl FromStr for Size {
             .iter()
             .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
             .unwrap_or((text, 0));
-        let number: u64 = number.trim().parse().map_err(|_| format!("{text:?} is not a size, as in 512MiB or 20GiB"))?;
-        number.checked_mul(1 << shift).map(Self).ok_or_else(|| format!("{text:?} is more than any disk has"))
+        let number: u64 = number
+            .trim()
+            .parse()
+            .map_err(|_| format!("{text:?} is not a size, as in 512MiB or 20GiB"))?;
+        number
+            .checked_mul(1 << shift)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is more than any disk has"))
     }
 }
 
@@ -257,7 +345,12 @@ mod tests {
     use super::*;
 
     fn settings(arguments: &[&str]) -> Result<Settings, clap::Error> {
-        Settings::read([&["berth-gateway"], arguments].concat().into_iter().map(str::to_owned))
+        Settings::read(
+            [&["berth-gateway"], arguments]
+                .concat()
+                .into_iter()
+                .map(str::to_owned),
+        )
     }
 
     #[test]
@@ -272,7 +365,11 @@ mod tests {
             (&["--fallback-address", ":5"], "[::]:5"),
             (&["--fallback-address", ":5", "--address", ":6"], "[::]:6"),
         ] {
-            assert_eq!(settings(arguments).unwrap().address().to_string(), address, "{arguments:?}");
+            assert_eq!(
+                settings(arguments).unwrap().address().to_string(),
+                address,
+                "{arguments:?}"
+            );
         }
         for wrong in ["", ":", "x", "host:5000", ":65536", "1.2.3.4"] {
             assert!(settings(&["--address", wrong]).is_err(), "{wrong}");
@@ -283,18 +380,34 @@ mod tests {
     fn the_environment_s_order_is_k3d_s_variable_and_then_ours() {
         let command = Settings::command();
         let variable = |id: &str| {
-            let argument = command.get_arguments().find(|argument| argument.get_id() == id).unwrap();
+            let argument = command
+                .get_arguments()
+                .find(|argument| argument.get_id() == id)
+                .unwrap();
             argument.get_env().unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(variable("address"), "REGISTRY_HTTP_ADDR");
         assert_eq!(variable("fallback_address"), "BERTH_GATEWAY_ADDRESS");
-        let ours = command.get_arguments().filter_map(clap::Arg::get_env).filter_map(|name| name.to_str());
-        assert!(ours.filter(|name| *name != "REGISTRY_HTTP_ADDR").all(|name| name.starts_with("BERTH_GATEWAY_")));
+        let ours = command
+            .get_arguments()
+            .filter_map(clap::Arg::get_env)
+            .filter_map(|name| name.to_str());
+        assert!(
+            ours.filter(|name| *name != "REGISTRY_HTTP_ADDR")
+                .all(|name| name.starts_with("BERTH_GATEWAY_"))
+        );
     }
 
     #[test]
     fn sizes_have_units() {
-        for (text, bytes) in [("0", 0), ("512", 512), ("1KiB", 1024), ("8MiB", 8 << 20), ("20 GiB", 20 << 30), ("1TiB", 1 << 40)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("512", 512),
+            ("1KiB", 1024),
+            ("8MiB", 8 << 20),
+            ("20 GiB", 20 << 30),
+            ("1TiB", 1 << 40),
+        ] {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
         for text in ["", "x", "1GB", "-1", "99999999TiB"] {
@@ -319,15 +432,29 @@ mod tests {
         ] {
             assert!(settings(wrong).is_err(), "{wrong:?}");
         }
-        assert!(settings(&["--registries", "docker.io,http://x"]).unwrap().registries().is_err());
+        assert!(
+            settings(&["--registries", "docker.io,http://x"])
+                .unwrap()
+                .registries()
+                .is_err()
+        );
         assert!(settings(&["--push", "htpasswd", "--htpasswd", "x"]).is_ok());
-        assert_eq!(settings(&["--store-size", "0"]).unwrap().store_limits().capacity, None);
+        assert_eq!(
+            settings(&["--store-size", "0"])
+                .unwrap()
+                .store_limits()
+                .capacity,
+            None
+        );
     }
 
     #[test]
     fn the_guide_names_every_flag() {
         let guide = include_str!("../../docs/guide/gateway.md");
-        for argument in Settings::command().get_arguments().filter(|argument| !argument.is_hide_set()) {
+        for argument in Settings::command()
+            .get_arguments()
+            .filter(|argument| !argument.is_hide_set())
+        {
             let flag = format!("`--{}", argument.get_long().unwrap());
             assert!(guide.contains(&flag), "{flag}");
         }
