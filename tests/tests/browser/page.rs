@@ -194,6 +194,27 @@ fn a_narrow_screen_shows_everything_without_a_sideways_scroll() -> Result<()> {
 }
 
 #[test]
+fn nothing_is_cut_off_beside_the_details() -> Result<()> {
+    let tracer = Tracer::start()?;
+    three_pulls(&tracer)?;
+    let browser = live(&tracer, "")?;
+    browser.see("three rows", ROWS, |rows| *rows == 3)?;
+    browser.run("document.querySelector('.rows [role=row]').click()")?;
+    browser.reads("Layers")?;
+    for width in [760, 1000, 1101, 1180, 1280, 1600] {
+        let size = json!({"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": false});
+        browser.devtools("Emulation.setDeviceMetricsOverride", &size)?;
+        let cut = "const edge = document.querySelector('.table').getBoundingClientRect().right;
+                   return [...document.querySelectorAll('.rows [role=gridcell], .head [role=columnheader]')]
+                     .filter(cell => cell.getBoundingClientRect().right > edge).map(cell => cell.className)";
+        browser.see(&format!("whole rows at {width} pixels"), cut, |cut| {
+            *cut == json!([])
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_server_that_goes_is_told_with_its_age_and_found_again() -> Result<()> {
     let tracer = Tracer::start()?;
     three_pulls(&tracer)?;

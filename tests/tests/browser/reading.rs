@@ -140,10 +140,10 @@ fn readable(theme: &str) -> Result<()> {
 
 /// The pull in the middle of its download, with its layers beside the table.
 fn picture(browser: &Browser, tracer: &Tracer, theme: &str) -> Result<()> {
-    let size = json!({"width": 1180, "height": 640, "deviceScaleFactor": 1, "mobile": false});
+    let size = json!({"width": 1440, "height": 720, "deviceScaleFactor": 1, "mobile": false});
     browser.devtools("Emulation.setDeviceMetricsOverride", &size)?;
-    browser.open(&tracer.url(""))?;
     show_everything(tracer)?;
+    browser.open(&tracer.url(""))?;
     let cart = "const row = [...document.querySelectorAll('.rows [role=row]')].find(row => row.innerText.includes('shop/cart') && row.innerText.includes('1.4')); row?.click(); return Boolean(row)";
     browser.see("the row", cart, |found| *found == true)?;
     browser.reads("Layers")?;
