@@ -1,7 +1,5 @@
 //! Names and archives that nobody would write: whatever comes, it is read or refused, and nothing of it leads anywhere.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use berth_gateway::names::{Digest, Host, Name, Reference, Tag};
 use bytes::Bytes;
 use docker::archive::{Kind, end, entry, padding};

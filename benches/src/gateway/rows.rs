@@ -77,19 +77,19 @@ pub(crate) fn first(arguments: &Arguments) -> Result<String> {
 /// HEAD of an image that is known, with the check that it is still the same.
 pub(crate) fn warm(arguments: &Arguments) -> Result<String> {
     let image = Image::new(arguments, 1)?;
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for (only_socket, place) in [(false, "data root readable"), (true, "socket only")] {
         let server = Server::gateway(arguments, only_socket)?;
         pulls(server.at, &image)?;
         let samples = Samples::of(WARM, || {
             answer(server.at, "HEAD", &manifest(&image)).map(drop)
         })?;
-        rows += &format!(
+        rows.push(format!(
             "| warm HEAD with the check, a new connection each, {place} | {} | p50 10 ms |\n",
             samples.text()
-        );
+        ));
     }
-    Ok(rows)
+    Ok(rows.concat())
 }
 
 /// A blob that was pushed to both, out of both.
@@ -137,19 +137,19 @@ pub(crate) fn throughput(arguments: &Arguments) -> Result<String> {
 /// Eight clients pull a large image at once, cold, then once more.
 pub(crate) fn memory(arguments: &Arguments) -> Result<String> {
     let image = Image::new(arguments, arguments.large)?;
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for (only_socket, place) in [(false, "data root readable"), (true, "socket only")] {
         let server = Server::gateway(arguments, only_socket)?;
         for _ in 0..2 {
             crowd_pulls(server.at, &image)?;
         }
-        rows += &format!(
+        rows.push(format!(
             "| most memory, {} MiB, {CLIENTS} clients at once, cold and warm, {place} | {:.1} MiB | 30 MB |\n",
             arguments.large,
             mebibytes_f64(server.memory()? << 10),
-        );
+        ));
     }
-    Ok(rows)
+    Ok(rows.concat())
 }
 
 fn mebibytes_f64(bytes: u64) -> f64 {
