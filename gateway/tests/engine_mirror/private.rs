@@ -254,6 +254,7 @@ fn a_tag_that_moved_in_its_registry_is_followed_when_it_is_to_be() {
     host.docker(&["pull", "--quiet", &full]).unwrap();
     let _pulled = host.named(&full);
     let old = host.inspect(&full).unwrap()["Id"].clone();
+    let _old = host.named(old.as_str().unwrap());
     // The tag moves without the Engine's knowledge.
     let newer = host.image(&registry.name(&name, "2"), b"new");
     host.docker(&["push", "--quiet", &newer.name]).unwrap();
