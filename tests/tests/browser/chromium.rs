@@ -62,11 +62,25 @@ impl Browser {
     }
 
     pub(crate) fn open(&self, url: &str) -> Result<()> {
-        self.command("url", &json!({"url": url})).map(drop)
+        self.load("url", &json!({"url": url}))
     }
 
     pub(crate) fn reload(&self) -> Result<()> {
-        self.command("refresh", &json!({})).map(drop)
+        self.load("refresh", &json!({}))
+    }
+
+    /// Chromium gives a page up when any network of the machine changes, as those of other tests do all the time.
+    fn load(&self, command: &str, body: &Value) -> Result<()> {
+        until("the page", || {
+            self.command(command, body)?;
+            let page = self.run("return location.protocol")?;
+            ensure!(
+                page != "chrome-error:",
+                "{}",
+                self.run("return document.body.innerText")?
+            );
+            Ok(())
+        })
     }
 
     /// What a function's body returns in the page.
