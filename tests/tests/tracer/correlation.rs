@@ -115,23 +115,47 @@ async fn says(port: u16, id: &str, expected: &[(&str, Value)]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story on one cluster")]
 async fn pulls_have_the_names_pods_and_causes_that_the_cluster_tells() {
-    api_scenario(async |cluster: &mut Cluster| {
+    let scenario = api_scenario(async |cluster: &mut Cluster| {
         let client = cluster.client.clone();
         for name in ["default", ACCOUNT] {
             let account = serde_json::from_value(json!({"metadata": {"name": name}}))?;
-            Api::<ServiceAccount>::default_namespaced(client.clone()).create(&PostParams::default(), &account).await?;
+            Api::<ServiceAccount>::default_namespaced(client.clone())
+                .create(&PostParams::default(), &account)
+                .await?;
         }
         let agent = json!({"serviceAccountName": ACCOUNT, "containers": [{"name": "agent", "image": "quay.io/agent:1"}]});
         let agent = pod(&client, "agent", agent).await?;
         let web = json!({"initContainers": [{"name": "set-up", "image": "quay.io/init:1"}],
                          "containers": [{"name": "app", "image": "quay.io/a:1"}]});
         let web = pod(&client, "web", web).await?;
-        let second = pod(&client, "second", json!({"containers": [{"name": "app", "image": "quay.io/a:2"}]})).await?;
+        let second = pod(
+            &client,
+            "second",
+            json!({"containers": [{"name": "app", "image": "quay.io/a:2"}]}),
+        )
+        .await?;
         let now = Timestamp::now();
         let long_ago = now - SignedDuration::from_mins(30);
-        event(&client, &web, "app", "Pulling", r#"Pulling image "quay.io/old:1""#, long_ago).await?;
-        event(&client, &web, "app", "Failed", r#"Failed to pull image "quay.io/old:1": not found"#, long_ago).await?;
+        event(
+            &client,
+            &web,
+            "app",
+            "Pulling",
+            r#"Pulling image "quay.io/old:1""#,
+            long_ago,
+        )
+        .await?;
+        event(
+            &client,
+            &web,
+            "app",
+            "Failed",
+            r#"Failed to pull image "quay.io/old:1": not found"#,
+            long_ago,
+        )
+        .await?;
 
         let [port, metrics, other, other_metrics] = free_ports()?;
         let mut server = start(cluster, [port, metrics], "one")?;
@@ -139,22 +163,60 @@ async fn pulls_have_the_names_pods_and_causes_that_the_cluster_tells() {
         ready(port).await?;
         ready(other).await?;
         let token = token(&client, &agent).await?;
-        let say = |port: u16, token: &str, body: &str| ask(port, "POST", "/api/v1/report", token, body);
+        let say =
+            |port: u16, token: &str, body: &str| ask(port, "POST", "/api/v1/report", token, body);
         ensure!(say(port, "wrong", &report("worker-1", 1, &[], &[]))?.0 == 401);
         ensure!(say(port, &token, &report("worker-2", 1, &[], &[]))?.0 == 403);
 
         // Of two tags of one repository the order of asking tells which is which; an init container is found by its image.
-        event(&client, &second, "app", "Pulling", r#"Pulling image "quay.io/a:2""#, now - SignedDuration::from_secs(20)).await?;
-        event(&client, &web, "app", "Pulling", r#"Pulling image "quay.io/a:1""#, now - SignedDuration::from_secs(10)).await?;
+        event(
+            &client,
+            &second,
+            "app",
+            "Pulling",
+            r#"Pulling image "quay.io/a:2""#,
+            now - SignedDuration::from_secs(20),
+        )
+        .await?;
+        event(
+            &client,
+            &web,
+            "app",
+            "Pulling",
+            r#"Pulling image "quay.io/a:1""#,
+            now - SignedDuration::from_secs(10),
+        )
+        .await?;
         let first = pull("a2", "a", now - SignedDuration::from_secs(19));
-        let pulls = [first.clone(), pull("a1", "a", now - SignedDuration::from_secs(9)), pull("init", "init", now)];
+        let pulls = [
+            first.clone(),
+            pull("a1", "a", now - SignedDuration::from_secs(9)),
+            pull("init", "init", now),
+        ];
         for port in [port, other] {
             let (status, answer) = say(port, &token, &report("worker-1", 1, &pulls, &[]))?;
             ensure!(status == 200, "{status} {answer}");
-            says(port, "worker-1:init", &[("/imageRef", json!("quay.io/init:1")), ("/nameConfidence", json!("repo")),
-                                          ("/pods/0/podName", json!("web")), ("/pods/0/container", json!("set-up"))]).await?;
-            says(port, "worker-1:a2", &[("/imageRef", json!("quay.io/a:2")), ("/nameConfidence", json!("guessed")),
-                                        ("/pods/0/podName", json!("second"))]).await?;
+            says(
+                port,
+                "worker-1:init",
+                &[
+                    ("/imageRef", json!("quay.io/init:1")),
+                    ("/nameConfidence", json!("repo")),
+                    ("/pods/0/podName", json!("web")),
+                    ("/pods/0/container", json!("set-up")),
+                ],
+            )
+            .await?;
+            says(
+                port,
+                "worker-1:a2",
+                &[
+                    ("/imageRef", json!("quay.io/a:2")),
+                    ("/nameConfidence", json!("guessed")),
+                    ("/pods/0/podName", json!("second")),
+                ],
+            )
+            .await?;
             says(port, "worker-1:a1", &[("/imageRef", json!("quay.io/a:1"))]).await?;
         }
 
@@ -165,30 +227,65 @@ async fn pulls_have_the_names_pods_and_causes_that_the_cluster_tells() {
         ensure!(say(port, &token, &report("worker-1", 2, &pulls[1..], &[failed]))?.0 == 200);
         let why = r#"Failed to pull image "quay.io/a:2": failed to authorize: unexpected status: 401 Unauthorized"#;
         event(&client, &second, "app", "Failed", why, Timestamp::now()).await?;
-        says(port, "worker-1:a2", &[("/failure/class", json!("unauthorized")), ("/state", json!("failed"))]).await?;
+        says(
+            port,
+            "worker-1:a2",
+            &[
+                ("/failure/class", json!("unauthorized")),
+                ("/state", json!("failed")),
+            ],
+        )
+        .await?;
         let unseen = r#"Failed to pull image "quay.io/init:1": quay.io/init:1: not found"#;
         event(&client, &web, "set-up", "Failed", unseen, Timestamp::now()).await?;
-        eventually("a failure that no agent saw, and none of before the start", SOON, || async {
-            let (_, list) = ask(port, "GET", "/api/v1/pulls?state=failed&sort=image", "", "")?;
-            let images: Vec<_> = list["pulls"].as_array().into_iter().flatten().map(|pull| (&pull["imageRef"], &pull["source"])).collect();
-            let expected = [(&json!("quay.io/a:2"), &json!("lease")), (&json!("quay.io/init:1"), &json!("kubelet-event"))];
-            ensure!(images == expected, "{images:?}");
-            Ok::<_, anyhow::Error>(())
-        })
+        eventually(
+            "a failure that no agent saw, and none of before the start",
+            SOON,
+            || async {
+                let (_, list) = ask(port, "GET", "/api/v1/pulls?state=failed&sort=image", "", "")?;
+                let images: Vec<_> = list["pulls"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|pull| (&pull["imageRef"], &pull["source"]))
+                    .collect();
+                let expected = [
+                    (&json!("quay.io/a:2"), &json!("lease")),
+                    (&json!("quay.io/init:1"), &json!("kubelet-event")),
+                ];
+                ensure!(images == expected, "{images:?}");
+                Ok::<_, anyhow::Error>(())
+            },
+        )
         .await?;
 
         // An API server that was away, and a server that starts again.
         cluster.api.stop_server();
         cluster.api.start_server().await?;
         let client = cluster.api.client().await?;
-        pod(&client, "third", json!({"containers": [{"name": "app", "image": "quay.io/late:3"}]})).await?;
+        pod(
+            &client,
+            "third",
+            json!({"containers": [{"name": "app", "image": "quay.io/late:3"}]}),
+        )
+        .await?;
         let late = pull("late", "late", Timestamp::now());
         ensure!(say(port, &token, &report("worker-1", 3, &[late], &[]))?.0 == 200);
-        says(port, "worker-1:late", &[("/imageRef", json!("quay.io/late:3"))]).await?;
+        says(
+            port,
+            "worker-1:late",
+            &[("/imageRef", json!("quay.io/late:3"))],
+        )
+        .await?;
         server.kill();
         let _again = start(cluster, [port, metrics], "one")?;
         ready(port).await?;
-        says(port, "worker-1:a2", &[("/failure/class", json!("unauthorized"))]).await
-    })
-    .await;
+        says(
+            port,
+            "worker-1:a2",
+            &[("/failure/class", json!("unauthorized"))],
+        )
+        .await
+    });
+    Box::pin(scenario).await;
 }
