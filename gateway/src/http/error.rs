@@ -16,7 +16,8 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
-    detail: Value,
+    /// Boxed: a refusal is the error of most functions here, and a document is large beside everything else.
+    detail: Box<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -26,7 +27,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
-            detail: Value::Null,
+            detail: Box::new(Value::Null),
             headers: Vec::new(),
         }
     }
@@ -52,7 +53,7 @@ impl Refusal {
 
     /// What the refusal is about, for programs.
     pub(super) fn about(mut self, detail: Value) -> Self {
-        self.detail = detail;
+        self.detail = Box::new(detail);
         self
     }
 

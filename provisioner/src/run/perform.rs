@@ -19,7 +19,8 @@ impl Runner<'_> {
             Step::EnsureBalancerImage { image } => return self.ensure_balancer_image(image).await,
             Step::EnsureNetwork { name, subnet } => return self.ensure_network(name, subnet).await,
             Step::EnsureVolume { name, cluster } => return self.ensure_volume(name, cluster).await,
-            Step::CreateContainer(spec) => self.create(spec).await?,
+            // The request is large; boxed, not every step carries room for it.
+            Step::CreateContainer(spec) => Box::pin(self.create(spec)).await?,
             Step::Connect { container, network } => return self.connect(container, network).await,
             Step::Disconnect { container, network } => {
                 return self.disconnect(container, network).await;
