@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) finding: Flights<Digest, Result<Option<Found>, Arc<String>>>,
     pub(super) pulls:
         Flights<(MirroredName, Reference, Identity), Result<Option<ImageInspect>, MirrorError>>,
-    pub(super) fetches: Flights<(Digest, Identity), Result<Blob, MirrorError>>,
+    pub(super) fetches: Flights<(MirroredName, Digest, Identity), Result<Blob, MirrorError>>,
     salt: [u8; 32],
     /// Pulls with callers' credentials that go on, by repository.
     pub(super) intents: tokio::sync::Mutex<HashMap<MirroredName, usize>>,

@@ -153,7 +153,7 @@ impl Shared {
         if caller.reach == Reach::Engine {
             return Err(unknown());
         }
-        let key = (digest.clone(), self.identity(caller));
+        let key = (name.clone(), digest.clone(), self.identity(caller));
         let (shared, name, digest) = (Arc::clone(self), name.clone(), digest.clone());
         let caller = caller.clone();
         let landed = self
@@ -166,7 +166,7 @@ impl Shared {
     }
 
     async fn fetch_once(
-        &self,
+        self: &Arc<Self>,
         name: &MirroredName,
         digest: Digest,
         caller: &Caller,
@@ -174,32 +174,42 @@ impl Shared {
         let (shown, _) = self.credentials_of(name, caller).await;
         let sent = caller.login.is_some();
         let what = format!("{name} {digest}");
-        if let Some(blob) = self.store.blob(&digest) {
-            // Another login or repository brings or brought it here: this one's registry must give it as well.
+        let arrival = self.memory.arrival(name, &digest);
+        if let Some(blob) = arrival.or_else(|| self.given(name, &digest)) {
+            // Another login brings or brought it to this repository: it must be good for this one as well.
             let size = self.upstream.blob_size(name, &digest, shown.as_ref());
             size.await.map_err(|error| refusal(&error, &what, sent))?;
-            self.set_given(name, &digest).await?;
             return Ok(blob);
         }
         let arriving = self.upstream.blob(name, &digest, shown.as_ref()).await;
         let arriving = arriving.map_err(|error| refusal(&error, &what, sent))?;
-        self.set_given(name, &digest).await?;
-        // Somebody else's login may have brought it here; this one has just been good for it as well.
-        if let Some(blob) = self.store.blob(&digest) {
-            return Ok(blob);
-        }
         let expected = Expected {
             digest: digest.clone(),
             size: arriving.size,
         };
-        let writer = self.store.writer(Some(expected)).await?;
-        let blob = self.store.blob(&digest);
+        // Whatever the store has of others: an answer proves nothing, and only the bytes that come with it are served.
+        let (writer, blob) = self.store.writer_apart(expected)?;
+        self.memory.set_arrival(name, blob.clone());
+        let (shared, name) = (Arc::clone(self), name.clone());
         tokio::spawn(async move {
-            if let Err(error) = write(writer, arriving, &digest).await {
+            if let Err(error) = shared.receive(writer, arriving, &name, &digest).await {
                 tracing::warn!(blob.digest = %digest, error = %error, "failed to fetch a blob");
             }
+            shared.memory.end_arrival(&name, &digest);
         });
-        blob.ok_or_else(|| MirrorError::Failed(format!("failed to keep {what}")))
+        Ok(blob)
+    }
+
+    /// Keeps what arrives when it is what it should be: then its registry has given it to this repository.
+    async fn receive(
+        &self,
+        writer: Writer,
+        arriving: Arriving,
+        name: &MirroredName,
+        digest: &Digest,
+    ) -> Result<(), MirrorError> {
+        write(writer, arriving, digest).await?;
+        self.set_given(name, digest).await
     }
 
     /// A blob of the store that the registry gave to this repository.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::MirrorError;
 use super::access::{Identity, Standing};
 use super::holding::Held;
+use crate::content::Blob;
 use crate::names::{Digest, MirroredName, Reference, Tag};
 
 /// More is not kept: what was thrown away is learnt again.
@@ -48,6 +49,7 @@ struct Inner {
     misses: Until<(MirroredName, Digest, Identity), MirrorError>,
     proofs: Until<(MirroredName, Reference, Identity), ()>,
     checked: Until<(MirroredName, Tag), ()>,
+    arrivals: HashMap<(MirroredName, Digest), Blob>,
 }
 
 /// Things that are good for a while.
@@ -186,6 +188,24 @@ impl Memory {
     ) {
         let key = (name.clone(), proof.clone(), who);
         self.inner().proofs.insert(key, (), now, lifetime);
+    }
+
+    /// A blob that its registry is giving to a repository now.
+    pub(super) fn arrival(&self, name: &MirroredName, digest: &Digest) -> Option<Blob> {
+        let key = (name.clone(), digest.clone());
+        self.inner().arrivals.get(&key).cloned()
+    }
+
+    /// A registry begins to give a blob to a repository.
+    pub(super) fn set_arrival(&self, name: &MirroredName, blob: Blob) {
+        let key = (name.clone(), blob.digest.clone());
+        self.inner().arrivals.insert(key, blob);
+    }
+
+    /// The blob is here, or will never be.
+    pub(super) fn end_arrival(&self, name: &MirroredName, digest: &Digest) {
+        let key = (name.clone(), digest.clone());
+        self.inner().arrivals.remove(&key);
     }
 
     /// Whether the registry was asked about a tag lately.

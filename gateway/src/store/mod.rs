@@ -129,6 +129,11 @@ impl Store {
         Writer::new(Arc::clone(&self.core), expected, false)
     }
 
+    /// A new blob that comes from nobody who is trusted: until it is whole and right, only who gets this can read it.
+    pub(crate) fn writer_apart(&self, expected: Expected) -> Result<(Writer, Blob), StoreError> {
+        Writer::apart(Arc::clone(&self.core), expected)
+    }
+
     /// A new blob of someone who verifies it anyway: it is not hashed again, and may only be committed when it is right.
     pub(crate) fn verified_writer(&self, expected: Option<Expected>) -> Result<Writer, StoreError> {
         Writer::new(Arc::clone(&self.core), expected, true)

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::core::Core;
-use super::reading::{Arriving, Pin, Progress};
+use super::reading::{Arriving, ArrivingBytes, Pin, Progress};
 use super::{Expected, StoreError, hash};
+use crate::content::Blob;
 use crate::names::Digest;
 
 /// How much is gathered before it is written.
@@ -29,6 +30,8 @@ pub struct Writer {
     expected: Option<Expected>,
     /// What readers see, unless another writer brings the same blob.
     arriving: Option<Arc<Arriving>>,
+    /// Whether everybody sees it arrive.
+    is_announced: bool,
     hash: Hash,
     batch: Vec<Bytes>,
     gathered: usize,
@@ -83,6 +86,7 @@ impl Writer {
             path,
             file,
             expected,
+            is_announced: arriving.is_some(),
             arriving,
             hash: if is_verified {
                 Hash::Elsewhere
@@ -96,6 +100,29 @@ impl Writer {
             reserved,
             is_committed: false,
         })
+    }
+
+    /// The blob as this writer brings it, for nobody but who gets this: until it is whole, others do not see it.
+    pub(super) fn apart(core: Arc<Core>, expected: Expected) -> Result<(Self, Blob), StoreError> {
+        let Expected { digest, size } = expected.clone();
+        let mut writer = Self::new(core, None, false)?;
+        writer.core.reserve(size)?;
+        writer.reserved = size;
+        let arriving = Arc::new(Arriving {
+            file: Arc::clone(&writer.file),
+            size,
+            progress: watch::Sender::new(Progress::Written(0)),
+            pool: Arc::clone(&writer.core.pool),
+        });
+        writer.expected = Some(expected);
+        writer.arriving = Some(Arc::clone(&arriving));
+        let bytes = Arc::new(ArrivingBytes(arriving));
+        let blob = Blob {
+            digest,
+            size,
+            bytes,
+        };
+        Ok((writer, blob))
     }
 
     /// Adds bytes.
@@ -227,7 +254,9 @@ impl Drop for Writer {
         drop(std::fs::remove_file(&self.path));
         self.core.release(self.reserved);
         if let (Some(arriving), Some(expected)) = (&self.arriving, &self.expected) {
-            self.core.withdraw(&expected.digest);
+            if self.is_announced {
+                self.core.withdraw(&expected.digest);
+            }
             arriving.progress.send_replace(Progress::Failed);
         }
     }

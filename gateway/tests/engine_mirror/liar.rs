@@ -1,4 +1,4 @@
-//! A registry that has one manifest and none of what it names.
+//! A registry that has one manifest and none of what it names, which it may deny.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -10,20 +10,21 @@ pub(crate) struct Liar {
 }
 
 impl Liar {
-    pub(crate) fn start(manifest: Vec<u8>) -> Self {
+    /// What it says of blobs is a status and, where that is a success, bytes that are not theirs.
+    pub(crate) fn start(manifest: Vec<u8>, blobs: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 let manifest = manifest.clone();
-                thread::spawn(move || drop(answer(stream, &manifest)));
+                thread::spawn(move || drop(answer(stream, &manifest, blobs)));
             }
         });
         Self { address }
     }
 }
 
-fn answer(mut stream: std::net::TcpStream, manifest: &[u8]) -> std::io::Result<()> {
+fn answer(mut stream: std::net::TcpStream, manifest: &[u8], blobs: &str) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).split(b'\n');
     // Whoever tries encryption first says something that is no line of text.
     let Some(first) = lines
@@ -38,15 +39,12 @@ fn answer(mut stream: std::net::TcpStream, manifest: &[u8]) -> std::io::Result<(
             break;
         }
     }
-    let body = if first.contains("/manifests/") {
-        manifest
+    let (status, body) = if first.contains("/manifests/") {
+        ("200 OK", manifest)
+    } else if first.contains("/blobs/") {
+        (blobs, &b"nothing of value"[..])
     } else {
-        b""
-    };
-    let status = if first.contains("/blobs/") {
-        "404 Not Found"
-    } else {
-        "200 OK"
+        ("200 OK", &b""[..])
     };
     let kind = "application/vnd.docker.distribution.manifest.v2+json";
     write!(

@@ -1,6 +1,6 @@
 //! Images that only some may have: a real registry with a login behind a real Engine.
 
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::{Answer, Gateway, sha256};
 use crate::host::{Host, unique};
 use crate::liar::Liar;
 use crate::registry::{ADA, EVE, Registry};
@@ -283,7 +283,7 @@ fn a_manifest_that_names_somebody_elses_blobs_opens_none_of_them() {
     let secret = gateway.manifest(&registry.address, &name, &digest, Some(ADA));
     gateway.all_blobs(&registry.address, &name, &secret, Some(ADA));
     // The same manifest in a registry that has none of the blobs.
-    let liar = Liar::start(secret.body.clone());
+    let liar = Liar::start(secret.body.clone(), "404 Not Found");
     let mirrored = gateway.manifest(&liar.address, "any", &digest, None);
     assert_eq!(mirrored.status, 200, "{mirrored:?}");
     let manifest = secret.json();
@@ -295,4 +295,37 @@ fn a_manifest_that_names_somebody_elses_blobs_opens_none_of_them() {
             404
         );
     }
+}
+
+#[test]
+fn a_registry_that_says_that_it_has_somebody_elses_blobs_gets_none_of_them() {
+    let host = Host::first();
+    let registry = Registry::start(&host.registries, true);
+    let gateway = Gateway::start(&host.address, &[]);
+    let name = unique("secret");
+    let digest = registry.fill(&host, &name, "1", name.as_bytes());
+    let secret = gateway.manifest(&registry.address, &name, &digest, Some(ADA));
+    let manifest = secret.json();
+    let parts = [&manifest["config"], &manifest["layers"][0]];
+    let parts = parts.map(|it| it["digest"].as_str().unwrap());
+    let liar = Liar::start(secret.body.clone(), "200 OK");
+    let lies = || {
+        let mirrored = gateway.manifest(&liar.address, "any", &digest, None);
+        assert_eq!(mirrored.status, 200, "{mirrored:?}");
+        for wanted in parts {
+            for _ in 0..2 {
+                // The answer may begin, but what comes breaks off and is not what was asked for.
+                let path = format!("/v2/any/blobs/{wanted}?ns={}", liar.address);
+                let answer = gateway.try_ask(&path, &[]);
+                let body = answer.map(|answer| answer.body).unwrap_or_default();
+                assert_ne!(sha256(&body), wanted);
+            }
+        }
+    };
+    // Before the blobs are here, and when they are.
+    lies();
+    gateway.all_blobs(&registry.address, &name, &secret, Some(ADA));
+    lies();
+    // And nobody else is told the lies.
+    gateway.all_blobs(&registry.address, &name, &secret, Some(ADA));
 }
