@@ -66,7 +66,8 @@ fn a_pull_appears_moves_and_ends_while_somebody_looks() -> Result<()> {
             )],
             &[],
         )?;
-        browser.see("the bar", FIRST_BAR, |now| *now == percent.to_string())?;
+        let shown = serde_json::Value::from(percent.to_string());
+        browser.see("the bar", FIRST_BAR, |now| *now == shown)?;
     }
     browser.reads("shop/cart")?;
     browser.reads("Downloading")?;

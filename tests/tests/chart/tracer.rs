@@ -191,6 +191,7 @@ fn each_runtime_has_its_folder_below_host_and_never_its_socket() -> Result<()> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table, a row for each value")]
 fn every_value_of_the_tracer_reaches_its_pods() -> Result<()> {
     let rendered = template_with(&serde_yaml::to_string(&values())?, &[])?;
     let (agent, server) = tracer(&rendered)?;
