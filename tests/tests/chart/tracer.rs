@@ -225,7 +225,11 @@ fn every_value_of_the_tracer_reaches_its_pods() -> Result<()> {
             "BERTH_TRACER_WATCH_NAMESPACES",
             "shop,bank,berth-system",
         ),
-        (server, "BERTH_TRACER_AGENT_ACCOUNT", "berth-tracer-agent"),
+        (
+            server,
+            "BERTH_TRACER_AGENT_ACCOUNT",
+            "berth-system/berth-tracer-agent",
+        ),
         (
             server,
             "BERTH_TRACER_TLS_CERT",

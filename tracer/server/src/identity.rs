@@ -57,7 +57,7 @@ pub struct Identities {
     pub nodes: Vec<(String, String)>,
     /// Who reviews projected tokens.
     pub reviewer: Option<Client>,
-    /// The service account that agents run as.
+    /// The service account that agents run as, `namespace/name`.
     pub agent_account: String,
     reviews: Mutex<Reviews>,
 }
@@ -183,6 +183,15 @@ async fn review(client: &Client, token: &str) -> Result<TokenReviewStatus, Denie
     }
 }
 
+/// Whether a service account is the wanted one, `namespace/name`. A name alone is one of any namespace: where people make
+/// service accounts in namespaces of their own, they can make one of that name.
+pub(crate) fn is_account(wanted: &str, namespace: &str, name: &str) -> bool {
+    match wanted.split_once('/') {
+        Some(wanted) => wanted == (namespace, name),
+        None => wanted == name,
+    }
+}
+
 /// The pod that a reviewed token belongs to.
 fn pod_of(status: &TokenReviewStatus, agent_account: &str) -> Option<Caller> {
     if status.authenticated != Some(true) {
@@ -198,7 +207,7 @@ fn pod_of(status: &TokenReviewStatus, agent_account: &str) -> Option<Caller> {
         .as_deref()?
         .strip_prefix("system:serviceaccount:")?;
     let (namespace, account) = account.split_once(':')?;
-    if account != agent_account {
+    if !is_account(agent_account, namespace, account) {
         return None;
     }
     let extra = |name: &str| {

@@ -68,6 +68,17 @@ fn a_token_speaks_for_the_agents_pod_and_for_nothing_else() {
 }
 
 #[test]
+fn an_account_of_the_same_name_in_another_namespace_is_no_agent() {
+    let pod = [("pod-name", "agent-x"), ("pod-uid", "1")];
+    let account = "system:serviceaccount:berth:berth-tracer-agent";
+    let token = reviewed(account, AUDIENCE, &pod);
+    assert!(pod_of(&token, "berth/berth-tracer-agent").is_some());
+    for other in ["shop/berth-tracer-agent", "berth/agent", "/", "berth/"] {
+        assert_eq!(pod_of(&token, other), None, "{other}");
+    }
+}
+
+#[test]
 fn the_scheme_is_required() {
     assert_eq!(bearer("Bearer abc"), Some("abc"));
     assert_eq!(bearer("bearer abc"), Some("abc"));

@@ -22,6 +22,11 @@ pub struct Caps {
     pub layers: usize,
 }
 
+/// Longer texts of a report are cut: nothing that is real is so long.
+const TEXT: usize = 1024;
+/// Names and endpoints of a pull.
+const LISTED: usize = 64;
+
 impl Default for Caps {
     fn default() -> Self {
         Self {
@@ -212,12 +217,61 @@ impl Nodes {
             report.kind = ReportKind::Full;
             report.pulls = legacy::fold(std::mem::take(&mut report.pulls), now);
         }
+        cut(&mut report.boot_id);
+        cut(&mut report.agent_version);
+        if let Some(runtime) = &mut report.runtime {
+            for text in [&mut runtime.name, &mut runtime.version, &mut runtime.socket] {
+                cut(text);
+            }
+        }
         for pull in report.pulls.iter_mut().chain(&mut report.finished) {
             pull.layers.truncate(self.caps.layers);
+            bound_texts(pull);
             if pull.id.is_empty() {
                 pull.id = format!("{}@{}", pull.image_ref, pull.started_at.as_nanosecond());
             }
         }
+    }
+}
+
+fn bound_texts(pull: &mut ReportedPull) {
+    for text in [
+        &mut pull.image_ref,
+        &mut pull.id,
+        &mut pull.registry,
+        &mut pull.repository,
+        &mut pull.tag,
+        &mut pull.digest,
+        &mut pull.observed_endpoint,
+    ] {
+        cut(text);
+    }
+    if let Some(failure) = &mut pull.failure {
+        status::cut(&mut failure.message);
+    }
+    pull.names.truncate(LISTED);
+    pull.names.iter_mut().for_each(cut);
+    pull.expected_endpoints.truncate(LISTED);
+    for endpoint in &mut pull.expected_endpoints {
+        cut(&mut endpoint.url);
+        cut(&mut endpoint.repository);
+    }
+    for layer in &mut pull.layers {
+        for text in [
+            &mut layer.digest,
+            &mut layer.media_type,
+            &mut layer.shared_with,
+        ] {
+            cut(text);
+        }
+    }
+}
+
+fn cut(text: &mut String) {
+    if text.len() > TEXT {
+        let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.shrink_to_fit();
     }
 }
 

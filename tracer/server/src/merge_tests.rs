@@ -204,3 +204,24 @@ fn what_a_node_takes_of_memory_is_bounded() {
     other.node_name = "worker-2".to_owned();
     assert_eq!(nodes.take(other, at(1)), Outcome::Full);
 }
+
+#[test]
+fn texts_without_end_take_no_memory() {
+    let long = "\u{e9}".repeat(1 << 20);
+    let mut absurd = pull(&long, 1);
+    absurd.image_ref.clone_from(&long);
+    absurd.names = vec![long.clone(); 100];
+    absurd.layers[0].digest.clone_from(&long);
+    absurd.failure = Some(tracer_model::Failure {
+        class: tracer_model::FailureClass::Unknown,
+        message: long,
+    });
+    let mut nodes = Nodes::default();
+    let report = ours("a", 1, ReportKind::Full, vec![absurd]);
+    let changes = taken(nodes.take(report, at(0)));
+    assert_eq!(changes.started.len(), 1);
+    let active = &nodes.get("worker-1").unwrap().pulls[&changes.started[0]];
+    let kept = serde_json::to_vec(&active.reported).unwrap().len();
+    assert!(kept < 80 * 1024, "{kept}");
+    assert!(active.status.image_ref.starts_with('\u{e9}'));
+}

@@ -34,7 +34,7 @@ pub struct Settings {
     #[arg(long, env = "BERTH_TRACER_TOKEN_REVIEW", default_value = "false", action = clap::ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub token_review: bool,
-    /// The service account that agents run as.
+    /// The service account that agents run as, NAMESPACE/NAME; a name alone is taken in any namespace.
     #[arg(
         long,
         env = "BERTH_TRACER_AGENT_ACCOUNT",

@@ -7,6 +7,7 @@ use tracer_model::{ImageName, PodCorrelation};
 
 use super::facts::{EventFacts, PodFacts};
 use super::texts::Said;
+use crate::identity::is_account;
 
 /// What an Event said is of use for so long.
 const MEMORY: SignedDuration = SignedDuration::from_hours(1);
@@ -24,7 +25,7 @@ pub struct View {
     agents: HashMap<(String, String), (String, String)>,
     /// By node: RegistryConfig, revision, and the pod that puts it there.
     configs: HashMap<String, (String, String, String)>,
-    /// Name of the agents' service account.
+    /// The agents' service account, `namespace/name`.
     agent_account: String,
 }
 
@@ -61,7 +62,7 @@ impl View {
 
     /// Takes a pod as it is now; tells the node whose candidates may have changed.
     pub fn apply(&mut self, pod: PodFacts) -> Option<String> {
-        if pod.service_account == self.agent_account {
+        if is_account(&self.agent_account, &pod.namespace, &pod.service_account) {
             let key = (pod.namespace.clone(), pod.name.clone());
             self.agents.insert(key, (pod.node.clone(), pod.uid.clone()));
         }
