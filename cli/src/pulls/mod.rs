@@ -93,7 +93,7 @@ fn table(pulls: &[PullStatus], wide: bool, streams: &mut Streams) -> Result<()> 
             if wide {
                 row.extend(words::wide(pull));
             }
-            row
+            row.iter().map(|cell| words::plain(cell)).collect()
         })
         .collect();
     for line in crate::clusters::table::lines(Some(&header), &rows) {
@@ -118,10 +118,11 @@ async fn wait_for(wait: &Wait, streams: &mut Streams) -> Result<ExitCode> {
                     return Ok(ExitCode::SUCCESS);
                 }
                 Verdict::Failed(why) => {
+                    let why = words::plain(&why);
                     streams.talk(format!("pod {} does not get its images: {why}", wait.pod))?;
                     return Ok(ExitCode::FAILURE);
                 }
-                Verdict::Waiting(what) => what,
+                Verdict::Waiting(what) => words::plain(&what),
             },
             Err(_) => told.clone(),
         };

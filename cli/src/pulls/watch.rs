@@ -141,13 +141,13 @@ impl View {
             .bar
             .entry(pull.id.clone())
             .or_insert_with(|| self.bars.add(bar()));
-        bar.set_prefix(pull.node_name.clone());
+        bar.set_prefix(words::plain(&pull.node_name));
         let what = if pull.phase == Phase::Downloading {
             String::new()
         } else {
             format!("  {}", words::state(pull))
         };
-        bar.set_message(format!("{}{what}", words::image(pull)));
+        bar.set_message(words::plain(&format!("{}{what}", words::image(pull))));
         bar.set_length(pull.total_bytes.max(1));
         bar.set_position(pull.downloaded_bytes);
     }

@@ -12,6 +12,11 @@ pub(crate) const HEADER: [&str; 8] = [
 /// Those that the wide table has besides.
 pub(crate) const WIDE: [&str; 3] = ["DIGEST", "ENDPOINTS", "SOURCE"];
 
+/// A text that others wrote, a registry's answer for example, as it may stand on a terminal: it moves no cursor.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// A row of the table.
 pub(crate) fn row(pull: &PullStatus, now: Timestamp) -> Vec<String> {
     vec![
@@ -52,12 +57,12 @@ pub(crate) fn line(pull: &PullStatus, now: Timestamp) -> String {
         None => pull.error.as_str(),
     };
     let colon = if why.is_empty() { "" } else { ": " };
-    format!(
+    plain(&format!(
         "{}  {}  {}{amount}{colon}{why}",
         or_dash(&pull.node_name),
         image(pull),
         state(pull)
-    )
+    ))
 }
 
 /// The image's name, while nobody knows it some words.
@@ -191,6 +196,8 @@ mod tests {
             line(&nginx, now),
             "worker-1  docker.io/library/nginx:1.27  failed (rate-limited): 429 Too Many Requests"
         );
+        nginx.image_ref = "a\u{1b}[2J\nb".into();
+        assert!(line(&nginx, now).contains("a\u{fffd}[2J\u{fffd}b"));
         nginx.image_ref = "__pulling__".into();
         assert_eq!(image(&nginx), "(not named yet)");
     }
