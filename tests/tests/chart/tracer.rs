@@ -230,6 +230,7 @@ fn every_value_of_the_tracer_reaches_its_pods() -> Result<()> {
             "BERTH_TRACER_AGENT_ACCOUNT",
             "berth-system/berth-tracer-agent",
         ),
+        (server, "BERTH_TRACER_WRITER_NAMESPACE", "berth-system"),
         (
             server,
             "BERTH_TRACER_TLS_CERT",

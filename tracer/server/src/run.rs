@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::{self, Readers, Service};
+use crate::correlate::view::View;
 use crate::history::Store;
 use crate::history::index::Limits;
 use crate::identity::{Identities, read_tokens};
@@ -181,7 +182,7 @@ fn tracer(settings: &Settings) -> anyhow::Result<Tracer> {
     Ok(Tracer::new(
         history,
         limits,
-        &settings.agent_account,
+        View::new(&settings.agent_account).with_writers_in(settings.writer_namespace.clone()),
         Metrics::new()?,
         spans,
         Timestamp::now(),

@@ -41,6 +41,9 @@ pub struct Settings {
         default_value = "berth-tracer-agent"
     )]
     pub agent_account: String,
+    /// Namespace of the node-writers, whose labels say which RegistryConfig a node has; without one any namespace is believed.
+    #[arg(long, env = "BERTH_TRACER_WRITER_NAMESPACE", value_parser = namespace)]
+    pub writer_namespace: Option<String>,
     /// Take reports of agents of the earlier program, too.
     #[arg(long, env = "BERTH_TRACER_LEGACY_AGENTS", default_value = "false", action = clap::ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
@@ -170,17 +173,26 @@ fn namespaces(text: &str) -> Result<Namespaces, String> {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .collect();
-    let fits = |name: &String| {
-        name.len() <= 63
-            && name
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    };
-    if names.iter().all(fits) {
+    if names.iter().all(|name| is_namespace(name)) {
         Ok(Namespaces(names))
     } else {
         Err("is not a list of namespaces, separated by commas".to_owned())
     }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if !text.is_empty() && is_namespace(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a namespace".to_owned())
+    }
+}
+
+fn is_namespace(name: &str) -> bool {
+    name.len() <= 63
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -236,6 +248,7 @@ mod tests {
             &["--history-ttl", "0s"],
             &["--history-ttl", "soon"],
             &["--watch-namespaces", "A b"],
+            &["--writer-namespace", ""],
             &["--stream-readers", "0"],
             &["--kubernetes", "maybe"],
             &["--log-level", "info,x=loud"],

@@ -73,7 +73,7 @@ impl Tracer {
     pub fn new(
         history: (Store, Vec<Stored>),
         limits: Limits,
-        agent_account: &str,
+        view: View,
         metrics: Metrics,
         spans: Option<Spans>,
         now: Timestamp,
@@ -86,7 +86,7 @@ impl Tracer {
         let caps = Caps::default();
         let known = Known {
             nodes: Nodes::new(caps),
-            view: View::new(agent_account),
+            view,
             index,
             recent: BTreeMap::new(),
             limiter: Limiter::new(2 * caps.nodes),

@@ -1,12 +1,15 @@
 //! What matters of a Pod and of an Event.
 
-use api::names::{LABEL_REGISTRY_CONFIG, LABEL_REVISION};
+use api::names::{LABEL_APP_COMPONENT, LABEL_REGISTRY_CONFIG, LABEL_REVISION};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 use tracer_model::ImageName;
 
 use super::texts::{self, Said};
+
+/// What the operator calls the pods that write a node's registries.yaml.
+const NODE_WRITER: &str = "node-writer";
 
 /// A pod on a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +23,8 @@ pub struct PodFacts {
     pub wants: Vec<Want>,
     /// Whom it runs as.
     pub service_account: String,
-    /// The RegistryConfig and revision that it puts on its node.
+    /// The RegistryConfig and revision that it puts on its node, if it is a node-writer; where such a pod is believed, the
+    /// view knows.
     pub config: Option<(String, String)>,
 }
 
@@ -67,7 +71,9 @@ impl PodFacts {
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             wants: wants(pod),
             service_account: spec.service_account_name.clone().unwrap_or_default(),
-            config: label(LABEL_REGISTRY_CONFIG).zip(label(LABEL_REVISION)),
+            config: label(LABEL_REGISTRY_CONFIG)
+                .zip(label(LABEL_REVISION))
+                .filter(|_| label(LABEL_APP_COMPONENT).as_deref() == Some(NODE_WRITER)),
         })
     }
 }

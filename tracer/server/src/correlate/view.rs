@@ -27,6 +27,8 @@ pub struct View {
     configs: HashMap<String, (String, String, String)>,
     /// The agents' service account, `namespace/name`.
     agent_account: String,
+    /// Where node-writers run; anywhere without one.
+    writer_namespace: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,13 +62,24 @@ impl View {
         }
     }
 
+    /// Believes labels of node-writers in this namespace only: others may put any label on pods of their own.
+    #[must_use]
+    pub fn with_writers_in(mut self, namespace: Option<String>) -> Self {
+        self.writer_namespace = namespace;
+        self
+    }
+
     /// Takes a pod as it is now; tells the node whose candidates may have changed.
     pub fn apply(&mut self, pod: PodFacts) -> Option<String> {
         if is_account(&self.agent_account, &pod.namespace, &pod.service_account) {
             let key = (pod.namespace.clone(), pod.name.clone());
             self.agents.insert(key, (pod.node.clone(), pod.uid.clone()));
         }
-        if let Some((config, revision)) = &pod.config {
+        let is_believed = self
+            .writer_namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == pod.namespace);
+        if let Some((config, revision)) = pod.config.as_ref().filter(|_| is_believed) {
             let value = (config.clone(), revision.clone(), pod.uid.clone());
             self.configs.insert(pod.node.clone(), value);
         }

@@ -220,3 +220,29 @@ fn agents_and_the_writers_of_registries_are_known_by_their_pods() {
     assert_eq!(view.config("worker-1"), None);
     assert_eq!(view.agent_node("n", "agent-x", "uid-agent-x"), None);
 }
+
+#[test]
+fn only_a_node_writer_where_node_writers_run_says_what_a_node_has() {
+    let labelled = |namespace: &str, component: &str| {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "w", "namespace": namespace, "uid": namespace,
+                         "labels": {"app.kubernetes.io/component": component,
+                                    "berth.dev/registry-config": namespace, "berth.dev/revision": "abc"}},
+            "spec": {"nodeName": "worker-1", "containers": []},
+        }))
+        .unwrap();
+        PodFacts::of(&pod).unwrap()
+    };
+    let mut view = View::new("agent").with_writers_in(Some("berth".to_owned()));
+    view.apply(labelled("berth", "web"));
+    view.apply(labelled("shop", "node-writer"));
+    assert_eq!(view.config("worker-1"), None);
+    view.apply(labelled("berth", "node-writer"));
+    view.apply(labelled("shop", "node-writer"));
+    assert_eq!(view.config("worker-1"), Some(("berth", "abc")));
+    let mut anywhere = View::new("agent");
+    anywhere.apply(labelled("shop", "web"));
+    assert_eq!(anywhere.config("worker-1"), None);
+    anywhere.apply(labelled("shop", "node-writer"));
+    assert_eq!(anywhere.config("worker-1"), Some(("shop", "abc")));
+}
