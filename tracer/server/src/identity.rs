@@ -1,21 +1,16 @@
 //! Who reports: which node a token speaks for.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::reviews::Reviews;
+
 /// What the agents' tokens are made for.
 pub const AUDIENCE: &str = "berth-tracer";
-/// A review is believed for so long; a pod that is gone loses its word then.
-const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
-/// Reviews that are remembered.
-const REMEMBERED: usize = 20_000;
 
 /// For whom a sender speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +38,9 @@ pub enum Denied {
     Unauthorized,
     #[error("the API server does not answer, so the token cannot be reviewed; try again")]
     Unavailable,
+    #[error("too many tokens are under review; try again")]
+    Busy,
 }
-
-/// By digest of a token: when it was reviewed, and whose it is.
-type Reviews = HashMap<[u8; 32], (Timestamp, Option<Caller>)>;
 
 /// Tokens and where to ask about them.
 #[derive(Default)]
@@ -59,7 +53,7 @@ pub struct Identities {
     pub reviewer: Option<Client>,
     /// The service account that agents run as, `namespace/name`.
     pub agent_account: String,
-    reviews: Mutex<Reviews>,
+    reviews: Reviews,
 }
 
 impl std::fmt::Debug for Identities {
@@ -90,23 +84,12 @@ impl Identities {
         let Some(client) = &self.reviewer else {
             return Err(Denied::Unauthorized);
         };
-        let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let remembered = self.reviews().get(&key).cloned();
-        if let Some((since, caller)) = remembered
-            && now.duration_since(since) < BELIEVED
-        {
-            return caller.ok_or(Denied::Unauthorized);
-        }
-        let status = review(client, token).await?;
-        let caller = pod_of(&status, &self.agent_account);
-        let mut reviews = self.reviews();
-        if reviews.len() >= REMEMBERED {
-            reviews.retain(|_, (since, _)| now.duration_since(*since) < BELIEVED);
-        }
-        if reviews.len() < REMEMBERED {
-            reviews.insert(key, (now, caller.clone()));
-        }
-        caller.ok_or(Denied::Unauthorized)
+        let review = async {
+            let status = review(client, token).await?;
+            Ok(pod_of(&status, &self.agent_account))
+        };
+        let key = Sha256::digest(token.as_bytes()).into();
+        self.reviews.of(key, now, review).await
     }
 
     fn known(&self, token: &str) -> Option<Caller> {
@@ -125,10 +108,6 @@ impl Identities {
             found = found.or(Some(Caller::Shared));
         }
         found
-    }
-
-    fn reviews(&self) -> std::sync::MutexGuard<'_, Reviews> {
-        self.reviews.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

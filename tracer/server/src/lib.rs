@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod process;
 pub mod query;
 pub mod rates;
+mod reviews;
 pub mod run;
 pub mod settings;
 pub mod spans;

@@ -47,7 +47,7 @@ async fn judge(
     let caller = service.identities.identify(authorization, now).await;
     let caller = caller.map_err(|denied| match denied {
         Denied::Unauthorized => (StatusCode::UNAUTHORIZED, denied.to_string()),
-        Denied::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, denied.to_string()),
+        Denied::Unavailable | Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, denied.to_string()),
     })?;
     check_type(headers)?;
     let body = to_bytes(body, BODY).await.map_err(|_| too_large())?;
