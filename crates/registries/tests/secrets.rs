@@ -144,6 +144,12 @@ fn check(template: &str, secret: &str) {
     }
 }
 
+/// Whether `https://u:` and this is the address of a host `u`, which nobody can tell from a user whose host is missing.
+fn is_a_port_and_a_path(secret: &str) -> bool {
+    let port = secret.split('/').next().unwrap_or_default();
+    port != secret && port.parse::<u16>().is_ok()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -152,6 +158,7 @@ proptest! {
         secret in "[A-Za-z0-9][A-Za-z0-9+/=_.~-]{6,30}[0-9]",
         template in proptest::sample::select(DOCUMENTS),
     ) {
+        prop_assume!(!(template.contains("//u:SECRET\"") && is_a_port_and_a_path(&secret)));
         check(template, &secret);
     }
 
