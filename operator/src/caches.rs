@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api::names::LABEL_REGISTRY_CONFIG;
 use api::{RegistryConfig, RegistryConfigSpec, UpdateStrategy};
+use daemon::watching;
 use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -21,7 +22,6 @@ use tokio::task::JoinSet;
 use crate::facts::{ConfigFacts, NodeFacts, ObjectFacts, PodFacts};
 use crate::index::Index;
 use crate::selection::selects;
-use crate::watching;
 
 /// Small pages keep the memory of a first list small.
 const PAGE: u32 = 100;

@@ -35,7 +35,6 @@ mod situation;
 mod status;
 mod uninstall;
 mod validate;
-mod watching;
 
 fn main() -> ExitCode {
     match process::start(Settings::parse()) {

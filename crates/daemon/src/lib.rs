@@ -1,4 +1,5 @@
-//! What every long-running process shares: logs, signals, and the HTTP endpoints that a kubelet and Prometheus ask.
+//! What every long-running process shares: logs, signals, the HTTP endpoints that a kubelet and Prometheus ask, and
+//! watches of the API server.
 //!
 //! Each concern is a feature, so that a process links only what it uses: the node-writer takes `logs` and gets neither an
 //! HTTP server nor an asynchronous run time.
@@ -9,3 +10,5 @@ pub mod http;
 pub mod logs;
 #[cfg(feature = "signals")]
 pub mod signals;
+#[cfg(feature = "watching")]
+pub mod watching;

@@ -1,16 +1,14 @@
 //! Pods and Events of the cluster, followed for ever.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, pin_mut, stream};
+use daemon::watching;
+use futures::{StreamExt, pin_mut};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event as KubeEvent, Pod};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::runtime::watcher::{self, Config, Event};
 use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::correlate::facts::{EventFacts, PodFacts};
@@ -27,7 +25,7 @@ pub async fn pods(
     listed: watch::Sender<bool>,
 ) {
     let is_whole = namespace.is_none();
-    let events = follow(
+    let events = watching::follow(
         api::<Pod>(client, namespace),
         Config::default().page_size(PAGE),
     );
@@ -64,7 +62,7 @@ pub async fn events(tracer: Arc<Tracer>, client: Client, namespace: Option<Strin
     let config = Config::default()
         .page_size(PAGE)
         .fields("involvedObject.kind=Pod");
-    let events = follow(api::<KubeEvent>(client, namespace), config);
+    let events = watching::follow(api::<KubeEvent>(client, namespace), config);
     pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
@@ -93,31 +91,6 @@ where
         Some(namespace) => Api::namespaced(client, &namespace),
         None => Api::all(client),
     }
-}
-
-fn follow<K>(api: Api<K>, config: Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let start = move || Box::pin(watcher(api.clone(), config.clone()));
-    let events = stream::unfold((start(), start), |(mut events, start)| async move {
-        let event = events.next().await?;
-        // Told in a stream that has begun, the library lists anew by itself; told instead of one, it would ask for the
-        // same version for ever.
-        if is_forgotten(&event) {
-            events = start();
-        }
-        Some((event, (events, start)))
-    });
-    events.default_backoff()
-}
-
-fn is_forgotten<K>(event: &watcher::Result<Event<K>>) -> bool {
-    const GONE: u16 = 410;
-    matches!(
-        event,
-        Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == GONE
-    )
 }
 
 fn complain(what: &str, error: &watcher::Error) {

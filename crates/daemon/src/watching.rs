@@ -9,7 +9,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 /// Everything that happens to the objects of `api`, for ever.
-pub(crate) fn follow<K>(
+pub fn follow<K>(
     api: Api<K>,
     config: Config,
 ) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static
