@@ -13,6 +13,7 @@ use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -37,25 +38,15 @@ pub struct Target {
 }
 
 /// How the agent shows who it is.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Token {
     /// Not at all.
     #[default]
     None,
     /// A word that stays.
-    Word(String),
+    Word(SecretString),
     /// A file that the kubelet writes anew from time to time.
     File(PathBuf),
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::None => "None",
-            Self::Word(_) => "Word(***)",
-            Self::File(_) => "File",
-        })
-    }
 }
 
 /// Why a report may not have arrived.
@@ -187,7 +178,7 @@ impl Poster {
     fn token(&self) -> Result<Option<String>, PostError> {
         match &self.target.token {
             Token::None => Ok(None),
-            Token::Word(word) => Ok(Some(word.clone())),
+            Token::Word(word) => Ok(Some(word.expose_secret().to_owned())),
             Token::File(path) => {
                 std::fs::read_to_string(path)
                     .map(Some)
@@ -312,7 +303,7 @@ mod tests {
 
     #[test]
     fn no_token_is_shown() {
-        let token = Token::Word("hunter2".to_owned());
+        let token = Token::Word("hunter2".into());
         assert!(!format!("{token:?}").contains("hunter2"));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use daemon::logs;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::discover::Distribution;
@@ -30,8 +31,13 @@ pub struct Settings {
     #[arg(long, env = "BERTH_TRACER_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
     /// The bearer token itself.
-    #[arg(long, env = "BERTH_TRACER_TOKEN", hide_env_values = true, conflicts_with = "token_file", value_parser = check_token)]
-    pub token: Option<Word>,
+    #[arg(
+        long,
+        env = "BERTH_TRACER_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "token_file"
+    )]
+    pub token: Option<SecretString>,
     /// Where the container runtime is looked for.
     #[arg(long, env = "BERTH_TRACER_RUNTIME", value_enum, default_value = "auto")]
     pub runtime: Distribution,
@@ -65,19 +71,9 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Server(Option<Url>);
 
-/// A secret that does not show itself.
-#[derive(Clone)]
-pub struct Word(String);
-
 /// Where probes are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpAddress(pub Option<SocketAddr>);
-
-impl std::fmt::Debug for Word {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("***")
-    }
-}
 
 /// Variables of the earlier program, where ours are not set: flag, our variable, theirs.
 const FALLBACKS: &[(&str, &str, &str)] = &[
@@ -121,7 +117,7 @@ impl Settings {
     pub fn targets(&self) -> Vec<Target> {
         let token = match (&self.token_file, &self.token) {
             (Some(path), _) => Token::File(path.clone()),
-            (None, Some(Word(word))) if !word.is_empty() => Token::Word(word.clone()),
+            (None, Some(word)) if !word.expose_secret().is_empty() => Token::Word(word.clone()),
             (None, _) => Token::None,
         };
         let urls = self.servers.iter().filter_map(|Server(url)| url.clone());
@@ -193,14 +189,6 @@ fn check_server(text: &str) -> Result<Server, String> {
     } else {
         Err(wrong())
     }
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "clap wants a parser that may fail"
-)]
-fn check_token(text: &str) -> Result<Word, String> {
-    Ok(Word(text.to_owned()))
 }
 
 fn check_namespace(text: &str) -> Result<String, String> {
