@@ -27,6 +27,9 @@ impl Shared {
         let facts = self.store.facts();
         let known = facts.binding(&id, name);
         let references = shown_in(name, image);
+        if self.is_of_others(name, image)? {
+            return Ok((Standing::Bound, proof_of(&references, asked)));
+        }
         let pulling = known.is_none() && self.has_intent(name);
         let (standing, keep) = standing(known, pulling, self.settings.local_images);
         match keep {
@@ -139,9 +142,10 @@ impl Shared {
         let facts = self.store.facts();
         for id in self.images_of(connected, name).await? {
             let Ok(id) = Digest::parse(&id) else { continue };
-            if facts.binding(&id, name).is_none() {
-                facts.set_binding(&id, name, binding).await?;
+            if facts.binding(&id, name).is_some() || self.is_bound_to_others(name, &id) {
+                continue;
             }
+            facts.set_binding(&id, name, binding).await?;
         }
         Ok(())
     }

@@ -69,6 +69,9 @@ impl Shared {
         image: &Digest,
         digest: &Digest,
     ) -> Result<Option<Blob>, MirrorError> {
+        if self.is_bound_to_others(name, image) {
+            return Ok(self.given(name, digest));
+        }
         let held = if let Some(held) = self.memory.held(image) {
             held
         } else {

@@ -11,7 +11,7 @@ use super::engine_mirror::{Asked, Shared, inspect};
 use super::holding::{Effort, id_of};
 use super::link::Connected;
 use super::parts::{Part, Parts, parts};
-use super::reference::engine_name;
+use super::reference::{engine_name, fetched_of};
 use super::{Caller, MirrorError, Reach};
 use crate::content::Document;
 use crate::names::{Digest, MirroredName, Reference};
@@ -46,7 +46,9 @@ impl Shared {
         let unknown = || MirrorError::Unknown(format!("nobody has a manifest {digest} of {name}"));
         let found = match caller.reach {
             Reach::Engine => return Err(unknown()),
-            Reach::Upstream if connected.containerd_images => {
+            Reach::Upstream
+                if connected.containerd_images && !self.is_bound_to_others(name, digest) =>
+            {
                 self.pull_digest(&connected, asked, digest).await
             }
             Reach::Upstream => self.fetch_manifest(name, reference, caller).await,
@@ -107,6 +109,9 @@ impl Shared {
         digest: &Digest,
         image: &ImageInspect,
     ) -> Result<Option<Document>, MirrorError> {
+        if self.is_of_others(asked.name, image)? {
+            return Ok(None);
+        }
         // Only of an image that is this manifest it is certain that an export has it.
         let effort = if id_of(image)? == *digest {
             Effort::Export
@@ -134,7 +139,9 @@ impl Shared {
         asked: Asked<'_>,
         digest: &Digest,
     ) -> Result<Option<Document>, MirrorError> {
-        let Some(binding) = self.store.facts().binding(digest, asked.name) else {
+        let fetched = fetched_of(asked.name, digest);
+        let binding = fetched.and_then(|key| self.store.facts().binding(&key, asked.name));
+        let Some(binding) = binding else {
             return Ok(None);
         };
         let Some(document) = self.kept(asked.name, asked.reference) else {

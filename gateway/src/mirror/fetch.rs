@@ -11,7 +11,7 @@ use super::access::{credentials, standing};
 use super::classify::Trouble;
 use super::engine_mirror::Shared;
 use super::holding::Held;
-use super::reference::gift_of;
+use super::reference::{fetched_of, gift_of};
 use super::{Caller, MirrorError, Reach};
 use crate::content::{Blob, Document};
 use crate::names::{Digest, MirroredName, Reference};
@@ -124,14 +124,16 @@ impl Shared {
         let document =
             fetched.map_err(|error| refusal(&error, &format!("{name} {reference}"), sent))?;
         let facts = self.store.facts();
-        let mut binding = facts.binding(&document.digest, name);
+        let key = fetched_of(name, &document.digest)
+            .ok_or_else(|| MirrorError::Failed(format!("failed to keep {name}")))?;
+        let mut binding = facts.binding(&key, name);
         if binding.is_none() {
             let new = if for_caller {
                 Binding::PulledWithCredentials
             } else {
                 Binding::EngineHad
             };
-            facts.set_binding(&document.digest, name, new).await?;
+            facts.set_binding(&key, name, new).await?;
             binding = Some(new);
         }
         let (standing, _) = standing(binding, false, self.settings.local_images);

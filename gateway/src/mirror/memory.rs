@@ -19,7 +19,7 @@ const MOST_HELD: usize = 512;
 /// What an image links into a repository, and how it stands to callers there.
 #[derive(Clone, Debug)]
 pub(super) struct Linked {
-    /// The image's id, or the digest of a manifest that the Engine does not have.
+    /// The image's id, or what stands for a manifest that came from its registry.
     pub(super) image: Digest,
     /// Who may have it.
     pub(super) standing: Standing,

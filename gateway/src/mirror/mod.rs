@@ -10,7 +10,7 @@
 //!  link --events--> memory      what is kept about the Engine's images is forgotten when they change
 //! ```
 //!
-//! `access`, `classify`, `parts` and `reference` decide and do nothing.
+//! `others` tells images that came for somebody else. `access`, `classify`, `parts` and `reference` decide and do nothing.
 
 mod access;
 mod admission;
@@ -24,6 +24,7 @@ mod holding;
 mod link;
 mod listing;
 mod memory;
+mod others;
 mod parts;
 mod pull;
 mod reference;

@@ -9,13 +9,11 @@ use futures::StreamExt as _;
 use super::access::{Identity, credentials};
 use super::classify::{answer, engine_error, pull_error};
 use super::engine_mirror::Shared;
-use super::holding::id_of;
 use super::link::Connected;
 use super::reference::{engine_name, proof_of, references_of};
 use super::{Caller, MirrorError};
 use crate::mirror::classify::Trouble;
 use crate::names::{MirroredName, Reference};
-use crate::store::Binding;
 
 impl Shared {
     /// Has an image pulled, and gives it as the Engine then shows it: `None` when the Engine does not show it although it
@@ -49,7 +47,7 @@ impl Shared {
     }
 
     async fn pull_once(
-        &self,
+        self: &Arc<Self>,
         connected: &Connected,
         pulling: Pulling,
     ) -> Result<Option<ImageInspect>, MirrorError> {
@@ -122,9 +120,9 @@ impl Shared {
         }
     }
 
-    /// Looks at what was pulled, and keeps for whom.
+    /// Looks at what was pulled, and keeps for whom. What is somebody else's does not count as pulled.
     async fn bind(
-        &self,
+        self: &Arc<Self>,
         connected: &Connected,
         name: &MirroredName,
         reference: &Reference,
@@ -135,11 +133,11 @@ impl Shared {
         let Some(image) = image.map_err(|error| engine_error(&error))? else {
             return Ok(None);
         };
-        let id = id_of(&image)?;
-        let facts = self.store.facts();
-        if for_caller && facts.binding(&id, name).is_none() {
-            let bound = Binding::PulledWithCredentials;
-            facts.set_binding(&id, name, bound).await?;
+        if self.is_of_others(name, &image)? {
+            return Ok(None);
+        }
+        if for_caller {
+            self.bind_to_caller(connected, name, &image).await?;
         }
         let proof = proof_of(&shown_in(name, &image), reference);
         Ok(Some((image, proof)))

@@ -59,6 +59,12 @@ pub(super) fn gift_of(name: &MirroredName, digest: &Digest) -> Option<Digest> {
     sha256(format!("{name} was given {digest}").as_bytes())
 }
 
+/// What stands for a manifest that its registry gave to a repository, where facts are kept by an image's id: to containerd
+/// that is the manifest's digest, and an image of the Engine may be somebody else's.
+pub(super) fn fetched_of(name: &MirroredName, digest: &Digest) -> Option<Digest> {
+    sha256(format!("{name} showed {digest}").as_bytes())
+}
+
 /// The digest of some bytes.
 pub(super) fn sha256(bytes: &[u8]) -> Option<Digest> {
     use std::fmt::Write as _;

@@ -9,6 +9,7 @@ use super::engine_mirror::{Shared, inspect};
 use super::holding::{Effort, Held, id_of};
 use super::memory::Linked;
 use super::parts::parts;
+use super::reference::fetched_of;
 use crate::content::Document;
 use crate::names::{Digest, MirroredName, Reference};
 use crate::store::Space;
@@ -70,8 +71,11 @@ impl Shared {
         let parts = parts.blobs.into_iter().chain(parts.children);
         let mut digests: BTreeSet<Digest> = parts.map(|part| part.digest).collect();
         digests.insert(document.digest.clone());
+        let Some(image) = fetched_of(name, &document.digest) else {
+            return;
+        };
         let linked = Linked {
-            image: document.digest.clone(),
+            image,
             standing,
             proof: Reference::Digest(document.digest.clone()),
             digests: Arc::new(digests),
@@ -94,6 +98,9 @@ impl Shared {
             let Some(image) = inspect(&connected, &id).await? else {
                 continue;
             };
+            if self.is_of_others(name, &image)? {
+                continue;
+            }
             let Some(held) = self.hold(&connected, &image, Effort::Look).await? else {
                 continue;
             };

@@ -29,7 +29,11 @@ impl Shared {
         };
         let shown = engine_name(name, reference);
         let mut image = inspect(&connected, &shown).await?;
-        if let Some(seen) = &image {
+        if let Some(seen) = &image
+            && self.is_of_others(name, seen)?
+        {
+            image = None;
+        } else if let Some(seen) = &image {
             self.see(name, seen, reference).await?;
             if self.is_stale(asked, tag, seen).await {
                 match self.pull(&connected, name, reference, caller).await {
@@ -47,7 +51,8 @@ impl Shared {
             image = self.pull(&connected, name, reference, caller).await?;
         }
         let Some(image) = image else {
-            // It was pulled, and yet the Engine does not show it: containerd took layers for present that are not.
+            // It was pulled, and yet the Engine does not show it: containerd took layers for present that are not. Or what it
+            // shows came for somebody else.
             return self.fetch_manifest(name, reference, caller).await;
         };
         let linked = self.admit(asked, &image).await?;

@@ -18,3 +18,4 @@ mod registry;
 mod relay;
 mod repair;
 mod tls;
+mod vouched;

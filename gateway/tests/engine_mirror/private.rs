@@ -283,7 +283,7 @@ fn a_manifest_that_names_somebody_elses_blobs_opens_none_of_them() {
     let secret = gateway.manifest(&registry.address, &name, &digest, Some(ADA));
     gateway.all_blobs(&registry.address, &name, &secret, Some(ADA));
     // The same manifest in a registry that has none of the blobs.
-    let liar = Liar::start(secret.body.clone(), "404 Not Found");
+    let liar = Liar::start("127.0.0.1:0", secret.body.clone(), "404 Not Found");
     let mirrored = gateway.manifest(&liar.address, "any", &digest, None);
     assert_eq!(mirrored.status, 200, "{mirrored:?}");
     let manifest = secret.json();
@@ -308,7 +308,7 @@ fn a_registry_that_says_that_it_has_somebody_elses_blobs_gets_none_of_them() {
     let manifest = secret.json();
     let parts = [&manifest["config"], &manifest["layers"][0]];
     let parts = parts.map(|it| it["digest"].as_str().unwrap());
-    let liar = Liar::start(secret.body.clone(), "200 OK");
+    let liar = Liar::start("127.0.0.1:0", secret.body.clone(), "200 OK");
     let lies = || {
         let mirrored = gateway.manifest(&liar.address, "any", &digest, None);
         assert_eq!(mirrored.status, 200, "{mirrored:?}");

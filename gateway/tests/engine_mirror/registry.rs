@@ -153,7 +153,7 @@ impl Registry {
 
     fn manifest(&self, repository: &str, reference: &str) -> (String, Vec<u8>) {
         let output = Command::new("curl")
-            .args(["--silent", "--fail", "--noproxy", "*", "--header"])
+            .args(["--silent", "--fail", "--noproxy", "*", "--user", ADA, "--header"])
             .arg("Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json")
             .arg(format!("http://{}/v2/{repository}/manifests/{reference}", self.address))
             .output()
@@ -174,6 +174,8 @@ impl Registry {
                 "--fail",
                 "--noproxy",
                 "*",
+                "--user",
+                ADA,
                 "--request",
                 "PUT",
                 "--header",
