@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, Client};
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -46,9 +47,9 @@ pub enum Denied {
 #[derive(Default)]
 pub struct Identities {
     /// One token for every agent.
-    pub shared: Option<String>,
+    pub shared: Option<SecretString>,
     /// A token for each node.
-    pub nodes: Vec<(String, String)>,
+    pub nodes: Vec<(String, SecretString)>,
     /// Who reviews projected tokens.
     pub reviewer: Option<Client>,
     /// The service account that agents run as, `namespace/name`.
@@ -96,14 +97,14 @@ impl Identities {
         let mut found = None;
         // Every token is compared, so that the time tells nothing.
         for (node, known) in &self.nodes {
-            if same(known, token) {
+            if same(known.expose_secret(), token) {
                 found = Some(Caller::Node(node.clone()));
             }
         }
         if self
             .shared
-            .as_deref()
-            .is_some_and(|shared| same(shared, token))
+            .as_ref()
+            .is_some_and(|shared| same(shared.expose_secret(), token))
         {
             found = found.or(Some(Caller::Shared));
         }
@@ -119,7 +120,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 }
 
 /// Lines of `node token`, `#` comments.
-pub fn read_tokens(text: &str) -> Result<Vec<(String, String)>, usize> {
+pub fn read_tokens(text: &str) -> Result<Vec<(String, SecretString)>, usize> {
     let mut tokens = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -128,7 +129,7 @@ pub fn read_tokens(text: &str) -> Result<Vec<(String, String)>, usize> {
         }
         let mut words = line.split_whitespace();
         match (words.next(), words.next(), words.next()) {
-            (Some(node), Some(token), None) => tokens.push((node.to_owned(), token.to_owned())),
+            (Some(node), Some(token), None) => tokens.push((node.to_owned(), token.into())),
             _ => return Err(number + 1),
         }
     }

@@ -12,6 +12,7 @@ pub mod limiter;
 pub mod listen;
 pub mod merge;
 pub mod metrics;
+mod places;
 pub mod process;
 pub mod query;
 pub mod rates;

@@ -41,6 +41,8 @@ pub struct Metrics {
     lag: Histogram,
     reports: IntCounterVec,
     readers: IntGauge,
+    /// Connections beyond the cap.
+    pub refused: IntCounter,
     earlier: Earlier,
     seen: Mutex<HashSet<String>>,
 }
@@ -173,6 +175,10 @@ impl Metrics {
                 &["code"],
             )?,
             readers,
+            refused: counter(
+                "berth_tracer_connections_refused_total",
+                "Connections beyond the cap, which were told to come later",
+            )?,
             earlier,
             seen: Mutex::default(),
             registry,

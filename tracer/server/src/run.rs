@@ -8,6 +8,7 @@ use anyhow::Context;
 use daemon::http::{self, Readiness};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch as flag;
 use tokio::task::JoinSet;
@@ -44,6 +45,7 @@ pub async fn run(
         legacy_agents: settings.legacy_agents,
         readers: Arc::new(Readers::new(settings.stream_readers as usize)),
         readiness: readiness.clone(),
+        body_deadline: settings.body_deadline,
         stopping: stopping.clone(),
     };
     let listener = bind(settings.http_address).await?;
@@ -53,12 +55,14 @@ pub async fn run(
         kubernetes = client.is_some(), "berth-tracer-server starts"
     );
     let config = tls.clone().map(|pair| Arc::new(pair.config()));
-    let main = tokio::spawn(listen::serve(
-        listener,
-        config,
-        api::routes(service),
-        stopping.clone(),
-    ));
+    let connections = listen::Terms {
+        tls: config,
+        routes: api::routes(service),
+        connections: settings.connections as usize,
+        refused: tracer.metrics.refused.clone(),
+        stopping: stopping.clone(),
+    };
+    let main = tokio::spawn(listen::serve(listener, connections));
     let mut ending = stopping.clone();
     let scraped = tokio::spawn(http::serve(
         metrics,
@@ -210,7 +214,7 @@ fn identities(settings: &Settings, client: Option<Client>) -> anyhow::Result<Ide
     let shared = settings
         .agent_token
         .clone()
-        .filter(|token| !token.is_empty());
+        .filter(|token| !token.expose_secret().is_empty());
     if shared.is_none() && nodes.is_empty() && !settings.token_review {
         tracing::warn!(
             "anyone who reaches this server may report for any node: use --token-review, --node-tokens or --agent-token"

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use daemon::logs;
+use secrecy::SecretString;
 
 /// Shows what every image pull of a cluster does.
 #[derive(Clone, Debug, Parser)]
@@ -26,7 +27,7 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// Token that agents share: for agents of the earlier program, and for others when nothing tells nodes apart.
     #[arg(long, env = "BERTH_TRACER_AGENT_TOKEN", hide_env_values = true)]
-    pub agent_token: Option<String>,
+    pub agent_token: Option<SecretString>,
     /// File with a line `node token` for each node.
     #[arg(long, env = "BERTH_TRACER_NODE_TOKENS")]
     pub node_tokens: Option<PathBuf>,
@@ -69,6 +70,12 @@ pub struct Settings {
     /// MiB of finished pulls; 256 with a folder, 24 without one.
     #[arg(long, env = "BERTH_TRACER_HISTORY_MIB", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub history_mib: Option<u32>,
+    /// Connections at once: beyond them the one that has been idle for longest gives way, and without one that is idle new ones get 503.
+    #[arg(long, env = "BERTH_TRACER_CONNECTIONS", default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: u32,
+    /// How long the whole body of a report may take to arrive.
+    #[arg(long, env = "BERTH_TRACER_BODY_DEADLINE", default_value = "30s", value_parser = duration)]
+    pub body_deadline: Duration,
     /// Readers of the event stream at once.
     #[arg(long, env = "BERTH_TRACER_STREAM_READERS", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub stream_readers: u32,

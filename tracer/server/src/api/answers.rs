@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 const WORTH_IT: usize = 1024;
 
 /// An error that says why.
-pub(super) fn error(status: StatusCode, why: impl std::fmt::Display) -> Response {
+pub(crate) fn error(status: StatusCode, why: impl std::fmt::Display) -> Response {
     let body = json!({"error": why.to_string()}).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -1,6 +1,6 @@
 //! The HTTP interface: reports in, pulls and events out, the web page beside them.
 
-mod answers;
+pub(crate) mod answers;
 mod assets;
 mod figures;
 mod pulls;
@@ -8,6 +8,7 @@ mod report;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -30,6 +31,8 @@ pub struct Service {
     pub legacy_agents: bool,
     pub readers: Arc<Readers>,
     pub readiness: Readiness,
+    /// For the whole body of a report.
+    pub body_deadline: Duration,
     /// True when the process is to end.
     pub stopping: watch::Receiver<bool>,
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
+use tokio::time::timeout;
 use tracer_model::{Acknowledgement, PROTOCOL, Report};
 
 use super::{Service, answers};
@@ -50,7 +51,10 @@ async fn judge(
         Denied::Unavailable | Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, denied.to_string()),
     })?;
     check_type(headers)?;
-    let body = to_bytes(body, BODY).await.map_err(|_| too_large())?;
+    let body = timeout(service.body_deadline, to_bytes(body, BODY))
+        .await
+        .map_err(|_| too_slow(service.body_deadline))?
+        .map_err(|_| too_large())?;
     let report = decode(headers, &body)?;
     check(service, &caller, &report)?;
     let (sequence, is_legacy) = (report.sequence, report.is_legacy());
@@ -177,6 +181,11 @@ fn too_large() -> Refusal {
     (StatusCode::PAYLOAD_TOO_LARGE, "report too large".to_owned())
 }
 
+fn too_slow(deadline: std::time::Duration) -> Refusal {
+    let why = format!("the report did not arrive within {deadline:?}");
+    (StatusCode::REQUEST_TIMEOUT, why)
+}
+
 fn refusal(status: StatusCode, why: &str) -> Response {
     let mut answer = answers::error(status, why);
     let headers = answer.headers_mut();
@@ -188,7 +197,7 @@ fn refusal(status: StatusCode, why: &str) -> Response {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // What is left of the body is not read.
-        StatusCode::PAYLOAD_TOO_LARGE => {
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}

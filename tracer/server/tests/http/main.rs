@@ -7,6 +7,7 @@
     reason = "this is how a test fails"
 )]
 
+mod limits;
 mod refusals;
 mod restarts;
 mod server;
