@@ -130,8 +130,8 @@ impl ApiServer {
             kubeconfig.clone(),
             format!("--root-ca-file={}", self.certificate().display()),
             format!("--service-account-private-key-file={}", self.folder.join("accounts.key").display()),
-            // What DaemonSets, Deployments, Jobs, tokens and node health need, and nothing that costs time besides.
-            "--controllers=daemonset,deployment,replicaset,job,garbagecollector,namespace,serviceaccount,\
+            // What workloads, tokens and node health need, and nothing that costs time besides.
+            "--controllers=daemonset,deployment,replicaset,statefulset,job,garbagecollector,namespace,serviceaccount,\
              serviceaccount-token,root-ca-cert-publisher,nodelifecycle,endpoint,disruption,podgc"
                 .replace(' ', ""),
             "--leader-elect=false".into(),

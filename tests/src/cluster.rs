@@ -245,5 +245,11 @@ fn images(settings: &Settings) -> Result<BTreeMap<String, std::path::PathBuf>> {
     ] {
         images.insert(image.to_string(), settings.binary(binary)?);
     }
+    // Only tests of the tracer need them; a pod whose image is missing says so.
+    for image in ["berth-tracer-agent", "berth-tracer-server"] {
+        if let Ok(binary) = settings.binary(image) {
+            images.insert(image.to_string(), binary);
+        }
+    }
     Ok(images)
 }

@@ -13,12 +13,14 @@
 
 pub mod api_server;
 pub mod cluster;
+pub mod containerd;
 pub mod docker;
 pub mod fixtures;
 pub mod kubelet;
 pub mod network;
 pub mod operator;
 pub mod process;
+pub mod registry;
 pub mod sandbox;
 pub mod settings;
 pub mod tools;

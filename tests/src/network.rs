@@ -105,7 +105,11 @@ impl Network {
             "dev",
             &bridge,
         ])?;
-        ip(&["link", "set", &bridge, "up"])
+        ip(&["link", "set", &bridge, "up"])?;
+        if filters_bridges() {
+            run("iptables", &among_pods("--insert", &bridge))?;
+        }
+        Ok(())
     }
 
     fn remove(&self) {
@@ -119,6 +123,10 @@ impl Network {
             if name.starts_with(&mine) {
                 let _ = ip(&["netns", "del", &name]);
             }
+        }
+        if filters_bridges() {
+            // More than one when tests were killed. None is left when the firewall was made anew.
+            while run("iptables", &among_pods("--delete", &self.bridge())).is_ok() {}
         }
         // Absent at the first use.
         let _ = ip(&["link", "del", &self.bridge()]);
@@ -143,16 +151,33 @@ impl Drop for PodNetwork {
     }
 }
 
+/// Where a Docker Engine runs, the firewall drops what is forwarded, and asks even for what stays on a bridge.
+fn filters_bridges() -> bool {
+    std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables")
+        .is_ok_and(|setting| setting.trim() == "1")
+}
+
+/// The rule that lets the pods of a cluster talk to each other.
+fn among_pods<'a>(change: &'a str, bridge: &'a str) -> [&'a str; 9] {
+    [
+        "--wait", change, "FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT",
+    ]
+}
+
 fn ip(arguments: &[&str]) -> Result<()> {
-    let output = Command::new("ip")
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program)
         .args(arguments)
         .output()
-        .context("failed to run ip (package iproute2)")?;
+        .with_context(|| format!("failed to run {program} (packages iproute2 and iptables)"))?;
     if output.status.success() {
         return Ok(());
     }
     bail!(
-        "ip {}: {}",
+        "{program} {}: {}",
         arguments.join(" "),
         String::from_utf8_lossy(&output.stderr).trim()
     )

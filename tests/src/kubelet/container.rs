@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::environment::{Surroundings, command, environment};
+use super::image::ImageOf;
 use super::node::Node;
 use super::{Shared, lock, probe, volumes};
 use crate::network::PodNetwork;
@@ -52,6 +53,11 @@ pub(super) struct Play {
 impl Play {
     /// Plays the container until it need not run any more or `stop` says so.
     pub(super) async fn run(&self, restart: Restart, mut stop: watch::Receiver<bool>) {
+        match self.image(&mut stop).await {
+            Some(ImageOf::Test) => {}
+            Some(ImageOf::Runtime) => return self.do_nothing(restart, &mut stop).await,
+            None => return,
+        }
         let mut back_off = FIRST_BACK_OFF;
         loop {
             let end = self.run_once(&mut stop).await;
@@ -273,6 +279,11 @@ impl Play {
             fixed("/dev/urandom"),
             fixed("/dev/zero"),
             Mount {
+                source: self.shared.hosts.file(),
+                target: "/etc/hosts".into(),
+                read_only: true,
+            },
+            Mount {
                 source: self.folder.join("termination"),
                 target: self.termination_path().into(),
                 read_only: false,
@@ -369,7 +380,7 @@ impl Play {
         Ok(folder.join(format!("{}-{restarts:04}.log", self.container.name)))
     }
 
-    fn update(&self, change: impl FnOnce(&mut ContainerStatus)) {
+    pub(super) fn update(&self, change: impl FnOnce(&mut ContainerStatus)) {
         change(&mut lock(&self.status));
         self.changed.notify_one();
     }
@@ -392,7 +403,7 @@ pub(super) fn image_name(image: &str) -> &str {
     last.split(['@', ':']).next().unwrap_or(last)
 }
 
-fn waiting(reason: &str, message: &str) -> ContainerState {
+pub(super) fn waiting(reason: &str, message: &str) -> ContainerState {
     ContainerState {
         waiting: Some(ContainerStateWaiting {
             reason: Some(reason.into()),
@@ -434,7 +445,7 @@ fn prepare_mount_points(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Time(jiff::Timestamp::now())
 }
 

@@ -6,12 +6,15 @@
 //!                        └──────── status patch ◀───────┘
 //! ```
 //!
-//! A node is a folder; `hostPath` volumes come from it. An image is a static binary. What a real kubelet does and the tests
+//! A node is a folder; `hostPath` volumes come from it. An image is a static binary, or, on a node with a container runtime,
+//! pulled there, after which its container does nothing. What a real kubelet does and the tests
 //! depend on is done the same way: Secret volumes are swapped by renaming `..data`, exec probes run inside the container,
 //! restarts back off (in tenths of seconds instead of ten), deletion sends SIGTERM first.
 
 mod container;
 mod environment;
+mod hosts;
+mod image;
 mod node;
 mod pod;
 mod probe;
@@ -50,6 +53,7 @@ struct Shared {
     images: BTreeMap<String, PathBuf>,
     sandbox: PathBuf,
     nodes: Mutex<BTreeMap<String, Arc<Node>>>,
+    hosts: hosts::Hosts,
 }
 
 impl Kubelet {
@@ -69,6 +73,7 @@ impl Kubelet {
             images,
             sandbox: sandbox_program()?,
             nodes: Mutex::default(),
+            hosts: hosts::Hosts::create(folder)?,
         });
         std::fs::create_dir_all(folder.join("nodes"))?;
         let tasks = vec![
@@ -254,6 +259,7 @@ fn hand_over(
     let Some(node) = lock(&shared.nodes).get(&node).cloned() else {
         return;
     };
+    shared.hosts.learn(&pod);
     let uid = pod.uid().unwrap_or_default();
     if let Some(sender) = playing.get(&uid) {
         sender.send_replace(Some(pod));

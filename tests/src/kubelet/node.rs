@@ -86,6 +86,7 @@ pub struct Node {
     spec: NodeSpec,
     client: Client,
     faults: Mutex<Faults>,
+    runtime: Mutex<Option<PathBuf>>,
     pub(super) up: watch::Sender<bool>,
 }
 
@@ -99,6 +100,7 @@ impl Node {
             spec,
             client: client.clone(),
             faults: Mutex::default(),
+            runtime: Mutex::default(),
             up: watch::Sender::new(true),
         })
     }
@@ -118,6 +120,15 @@ impl Node {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().context("no folder")?)?;
         Ok(std::fs::write(path, content)?)
+    }
+
+    /// From now on, images that the tests do not bring themselves are pulled by the runtime at this socket.
+    pub fn pull_with(&self, socket: &Path) {
+        *lock(&self.runtime) = Some(socket.to_path_buf());
+    }
+
+    pub(super) fn runtime(&self) -> Option<PathBuf> {
+        lock(&self.runtime).clone()
     }
 
     /// From the next container start on, the node's file system is read-only.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, HostPathVolumeSource, KeyToPath, Pod, ProjectedVolumeSource, Secret, ServiceAccount,
     Volume, VolumeProjection,
@@ -34,6 +34,10 @@ pub(super) async fn write(client: &Client, pod: &Pod, folder: &Path) -> Result<(
             .await
             .with_context(|| format!("volume {}", volume.name))?
         else {
+            if volume.empty_dir.is_some() {
+                // Whoever the container runs as may write there.
+                std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o777))?;
+            }
             continue;
         };
         swap(&target, &files)?;
@@ -156,7 +160,12 @@ async fn projection(
             spec: TokenRequestSpec {
                 audiences: source.audience.clone().into_iter().collect(),
                 expiration_seconds: source.expiration_seconds,
-                bound_object_ref: None,
+                bound_object_ref: Some(BoundObjectReference {
+                    api_version: Some("v1".into()),
+                    kind: Some("Pod".into()),
+                    name: pod.metadata.name.clone(),
+                    uid: pod.metadata.uid.clone(),
+                }),
             },
             ..Default::default()
         };

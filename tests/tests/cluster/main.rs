@@ -11,3 +11,4 @@ mod rollout;
 mod schema;
 mod secrecy;
 mod support;
+mod tracer;

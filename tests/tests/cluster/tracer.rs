@@ -1,0 +1,240 @@
+//! The tracer as users install it: real agents beside a real containerd, real servers, `berth pulls` through the API server.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use e2e::containerd::Containerd;
+use e2e::kubelet::{Node, NodeSpec};
+use e2e::registry::Registry;
+use e2e::{Cluster, eventually, operator, scenario};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::support::{FILE, SOON, apply, revision, rolled_out};
+
+const REGISTRY: &str = "registry.example.com";
+const MIB: usize = 1 << 20;
+
+/// What `berth` answered.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+async fn berth(cluster: &Cluster, arguments: &[&str]) -> Result<Said> {
+    let output = Command::new(cluster.settings.binary("berth")?)
+        .args(arguments)
+        .env_clear()
+        .env("KUBECONFIG", cluster.api.kubeconfig())
+        .output()
+        .await?;
+    Ok(Said {
+        code: output.status.code().context("killed")?,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// The pulls that `berth pulls ... -o json` shows.
+async fn pulls(cluster: &Cluster, arguments: &[&str]) -> Result<Vec<Value>> {
+    let said = berth(cluster, &[&["pulls", "-o", "json"], arguments].concat()).await?;
+    ensure!(said.code == 0, "{}", said.stderr);
+    let list: Value = serde_json::from_str(&said.stdout)?;
+    Ok(list["pulls"].as_array().context("no pulls")?.clone())
+}
+
+/// Waits for the only pull that these filters leave, until it says what is expected.
+async fn pull(cluster: &Cluster, filter: &[&str], expected: &[(&str, Value)]) -> Result<Value> {
+    eventually(&format!("a pull for {filter:?}"), SOON, || async {
+        let found = pulls(cluster, filter).await?;
+        let [pull] = &found[..] else {
+            anyhow::bail!("{} pulls: {found:#?}", found.len());
+        };
+        for (pointer, value) in expected {
+            ensure!(
+                pull.pointer(pointer) == Some(value),
+                "{pointer} is not {value}: {pull:#}"
+            );
+        }
+        Ok(pull.clone())
+    })
+    .await
+}
+
+async fn waits(cluster: &Cluster, pod: &str, timeout: &str, code: i32, text: &str) -> Result<()> {
+    let said = berth(cluster, &["pulls", "wait", pod, "--timeout", timeout]).await?;
+    ensure!(
+        said.code == code && said.stderr.contains(text),
+        "{pod}: {} instead of {code}: {}",
+        said.code,
+        said.stderr
+    );
+    Ok(())
+}
+
+async fn run(cluster: &Cluster, pod: &str, image: &str) -> Result<()> {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod, "namespace": "default"},
+        "spec": {"automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
+                 "containers": [{"name": "app", "image": image}]},
+    });
+    // Pods are refused until the namespace has its account.
+    eventually("the pod is taken", SOON, || apply(cluster, &pod)).await
+}
+
+/// What the chart is told, besides `tracer.enabled=true`.
+async fn install(cluster: &Cluster, values: &[&str]) -> Result<()> {
+    let level = "tracer.logLevel=info\\,tracer_agent=debug\\,tracer_server=debug";
+    let values = [&["tracer.enabled=true", level], values].concat();
+    operator::install(cluster, &values).await
+}
+
+/// Every node has an agent that reports and finds the runtime.
+async fn connected(cluster: &Cluster, nodes: &[&str]) -> Result<()> {
+    eventually("connected agents", SOON, || async {
+        let path = format!(
+            "/api/v1/namespaces/{}/services/berth-tracer:http/proxy/api/v1/nodes",
+            operator::NAMESPACE
+        );
+        let answer = cluster.tools.kubectl(&["get", "--raw", &path]).await?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        let found = answer["nodes"].as_array().context("no nodes")?;
+        for name in nodes {
+            let node = found.iter().find(|node| node["nodeName"] == *name);
+            let node = node.with_context(|| format!("no {name} in {answer}"))?;
+            ensure!(node["connected"] == true, "{node}");
+            ensure!(node["runtime"]["state"] == "connected", "{node}");
+        }
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
+}
+
+/// k3s on a node: containerd where k3s has it, asking what `registries.yaml` made of certs.d.
+async fn k3s(cluster: &Cluster, node: &Arc<Node>) -> Result<Containerd> {
+    let folder = node.path("/var/lib/rancher/k3s/agent/etc/containerd");
+    let socket = node.path("/run/k3s/containerd/containerd.sock");
+    let runtime = Containerd::start(&cluster.settings, &socket, &folder.join("certs.d")).await?;
+    node.pull_with(&socket);
+    Ok(runtime)
+}
+
+/// What k3s does with `registries.yaml` when it starts.
+async fn generate_certs_d(cluster: &Cluster, node: &Arc<Node>) -> Result<()> {
+    let file = node.path(FILE).display().to_string();
+    let folder = node.path("/var/lib/rancher/k3s/agent/etc/containerd");
+    let folder = folder.display().to_string();
+    let said = berth(cluster, &["render", &file, "--to", &folder]).await?;
+    ensure!(said.code == 0, "{}", said.stderr);
+    Ok(())
+}
+
+/// Every node asks this registry for images of [`REGISTRY`].
+async fn mirrored(cluster: &Cluster, registry: &Registry) -> Result<String> {
+    let mut config = e2e::fixtures::registry_config("default");
+    config["spec"]["registries"]["mirrors"] = json!({
+        REGISTRY: {"endpoint": [format!("http://{}", registry.address)]},
+    });
+    apply(cluster, &config).await?;
+    rolled_out(cluster, "default").await?;
+    revision(cluster, "default").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_installed_tracer_shows_what_pods_of_a_node_pull_from_where_and_why_not() {
+    let story = scenario(
+        [NodeSpec::worker("worker-0")],
+        async |cluster: &mut Cluster| {
+            let node = cluster.kubelet()?.node("worker-0")?;
+            let registry = Registry::start(&cluster.settings, 2 << 20).await?;
+            let image = registry.holds("shop/cart", "1.4", &[6 * MIB, 2 * MIB])?;
+            let _runtime = k3s(cluster, &node).await?;
+            let values = ["tracer.runtime=k3s", "tracer.networkPolicy.enabled=true"];
+            install(cluster, &values).await?;
+            let revision = mirrored(cluster, &registry).await?;
+            generate_certs_d(cluster, &node).await?;
+            connected(cluster, &["worker-0"]).await?;
+            ensure!(pulls(cluster, &[]).await?.is_empty());
+
+            let name = format!("{REGISTRY}/shop/cart:1.4");
+            run(cluster, "cart", &name).await?;
+            let moving = [
+                ("/imageRef", json!(name)),
+                ("/phase", json!("downloading")),
+                ("/totalBytes", json!(image.total)),
+                ("/layerCount", json!(2)),
+                ("/pods/0/namespace", json!("default")),
+                ("/pods/0/container", json!("app")),
+            ];
+            pull(cluster, &["--pod", "cart"], &moving).await?;
+            waits(cluster, "cart", "1s", 3, "still waits for").await?;
+            waits(cluster, "cart", "60s", 0, "has its images").await?;
+            let done = [
+                ("/imageRef", json!(name)),
+                ("/nameConfidence", json!("exact")),
+                ("/state", json!("succeeded")),
+                ("/nodeName", json!("worker-0")),
+                ("/digest", json!(image.digest)),
+                ("/totalBytes", json!(image.total)),
+                ("/downloadedBytes", json!(image.total)),
+                ("/registryConfig", json!("default")),
+                ("/revision", json!(revision)),
+                (
+                    "/expectedEndpoints/0/url",
+                    json!(format!("http://{}/v2", registry.address)),
+                ),
+            ];
+            pull(cluster, &["--node", "worker-0"], &done).await?;
+            pull(cluster, &["--pod", "default/cart"], &done).await?;
+            for nothing in [["--node", "worker-1"], ["--pod", "other/cart"]] {
+                let found = pulls(cluster, &nothing).await?;
+                ensure!(found.is_empty(), "{nothing:?}: {found:#?}");
+            }
+            let table = berth(cluster, &["pulls"]).await?.stdout;
+            ensure!(
+                table.contains("shop/cart:1.4") && table.contains("worker-0"),
+                "{table}"
+            );
+
+            // At the registry's own address, so that nobody else is asked afterwards.
+            let gone = format!("{}/shop/gone:1", registry.address);
+            run(cluster, "gone", &gone).await?;
+            waits(cluster, "gone", "60s", 1, "does not get its images").await?;
+            let failed = [
+                ("/state", json!("failed")),
+                ("/failure/class", json!("not-found")),
+                ("/imageRef", json!(gone)),
+            ];
+            eventually("the failure with its cause", SOON, || async {
+                let found = pulls(cluster, &["--pod", "gone", "--state", "failed"]).await?;
+                let said = |pull: &&Value| {
+                    let is_said = |(at, value): &(&str, Value)| pull.pointer(at) == Some(value);
+                    failed.iter().all(is_said)
+                };
+                found
+                    .iter()
+                    .find(said)
+                    .map(drop)
+                    .with_context(|| format!("{found:#?}"))
+            })
+            .await?;
+
+            let policies = [
+                "get",
+                "networkpolicies",
+                "-n",
+                operator::NAMESPACE,
+                "-o",
+                "name",
+            ];
+            let policies = cluster.tools.kubectl(&policies).await?;
+            for name in ["berth-tracer", "berth-tracer-agent"] {
+                let line = format!("networkpolicy.networking.k8s.io/{name}");
+                ensure!(policies.lines().any(|found| found == line), "{policies}");
+            }
+            Ok(())
+        },
+    );
+    Box::pin(story).await;
+}
