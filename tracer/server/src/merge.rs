@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracer_model::{PullStatus, Report, ReportKind, ReportedPull, Runtime};
 
 use crate::correlate::Naming;
+use crate::correlate::queue::Queue;
 use crate::legacy;
 use crate::rates::RateWindow;
 use crate::status;
@@ -65,6 +66,8 @@ pub struct Node {
     pub runtime: Option<Runtime>,
     /// By the id that the agent gave.
     pub pulls: BTreeMap<String, Active>,
+    /// What the kubelet asks for while the runtime pulls something else.
+    pub queued: Queue,
 }
 
 /// What a report came to.
@@ -137,11 +140,12 @@ impl Nodes {
         self.nodes.get_mut(name)
     }
 
-    /// Every pull that goes on.
+    /// Every pull that goes on or waits.
     pub fn active(&self) -> impl Iterator<Item = &Arc<PullStatus>> {
-        self.nodes
-            .values()
-            .flat_map(|node| node.pulls.values().map(|pull| &pull.status))
+        self.nodes.values().flat_map(|node| {
+            let pulls = node.pulls.values().map(|pull| &pull.status);
+            pulls.chain(node.queued.values())
+        })
     }
 
     /// Takes one report in.

@@ -1,5 +1,7 @@
 //! Speeds of reports that tell none: a sliding window over byte counts.
 
+pub mod throughput;
+
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +52,16 @@ impl RateWindow {
             0.0
         }
     }
+}
+
+/// A speed without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between nothing and a petabyte a second, which no node reaches"
+)]
+pub(crate) fn whole(rate: f64) -> u64 {
+    rate.clamp(0.0, 1e15) as u64
 }
 
 /// A count as a float: beyond 2^53 bytes the last digits do not matter.

@@ -12,6 +12,7 @@ use tracer_model::{
 use crate::correlate::amend;
 use crate::correlate::facts::{EventFacts, PodFacts};
 use crate::correlate::naming::{Session, assign};
+use crate::correlate::queue;
 use crate::correlate::texts::Said;
 use crate::correlate::view::View;
 use crate::history::index::{Index, Limits};
@@ -20,6 +21,8 @@ use crate::hub::{Hub, event_type_of};
 use crate::limiter::{Allowance, Limiter};
 use crate::merge::{Caps, Changes, Ended, Nodes, Outcome};
 use crate::metrics::Metrics;
+use crate::rates::throughput::Throughput;
+use crate::rates::whole;
 use crate::spans::Spans;
 use crate::status;
 
@@ -41,6 +44,7 @@ pub(crate) struct Known {
     pub(crate) view: View,
     pub(crate) index: Index,
     pub(crate) recent: BTreeMap<u64, Arc<PullStatus>>,
+    pub(crate) throughput: Throughput,
     limiter: Limiter,
     heard: HashMap<String, Timestamp>,
     unmatched: Vec<(Timestamp, String, EventFacts)>,
@@ -89,6 +93,7 @@ impl Tracer {
             view,
             index,
             recent: BTreeMap::new(),
+            throughput: Throughput::default(),
             limiter: Limiter::new(2 * caps.nodes),
             heard: HashMap::new(),
             unmatched: Vec::new(),
@@ -200,6 +205,8 @@ impl Tracer {
         }
         self.store
             .delete(expired.into_iter().map(|(number, _)| number).collect());
+        let rates = moving(&known.nodes);
+        known.throughput.push(now.as_second(), rates);
         self.count(&known);
     }
 
@@ -217,6 +224,14 @@ impl Tracer {
         }
         known.limiter.sweep(now);
         known.view.sweep(now);
+        let waiting = known
+            .nodes
+            .iter()
+            .filter(|(_, node)| !node.queued.is_empty());
+        let waiting: Vec<String> = waiting.map(|(name, _)| name.to_owned()).collect();
+        for node in waiting {
+            self.queue(&mut known, &node);
+        }
         known
             .heard
             .retain(|_, time| now.duration_since(*time) < HEARD);
@@ -241,11 +256,15 @@ impl Tracer {
             self.hub.tell(EventType::PullRemoved, node, Some(gone));
         }
         let moved = !changes.started.is_empty() || !changes.moved.is_empty();
+        let mut may_wait = !changes.started.is_empty() || !changes.finished.is_empty();
         for ended in changes.finished {
             self.finish(known, node, ended, now);
         }
         if moved {
-            self.name(known, node);
+            may_wait |= !self.name(known, node).is_empty();
+        }
+        if may_wait {
+            self.queue(known, node);
         }
         let Some(pulls) = known.nodes.get(node).map(|node| &node.pulls) else {
             return;
@@ -276,6 +295,40 @@ impl Tracer {
                 node,
                 Some(Arc::clone(&pull.status)),
             );
+        }
+        self.queue(known, node);
+    }
+
+    /// Finds a node's queue again, and tells what changed in it.
+    fn queue(&self, known: &mut Known, name: &str) {
+        let Some(node) = known.nodes.get_mut(name) else {
+            return;
+        };
+        if node.pulls.is_empty() && node.queued.is_empty() {
+            return;
+        }
+        let candidates = known.view.candidates(name);
+        let active: Vec<&PullStatus> = node
+            .pulls
+            .values()
+            .map(|pull| pull.status.as_ref())
+            .collect();
+        let config = known.view.config(name);
+        let queued = queue::of(name, &candidates, &active, &node.queued, config);
+        let before = std::mem::replace(&mut node.queued, queued);
+        for (image, pull) in &before {
+            if !node.queued.contains_key(image) {
+                self.hub
+                    .tell(EventType::PullRemoved, name, Some(Arc::clone(pull)));
+            }
+        }
+        for (image, pull) in &node.queued {
+            let event_type = match before.get(image) {
+                None => EventType::PullStarted,
+                Some(known) if !Arc::ptr_eq(known, pull) => EventType::PullProgress,
+                Some(_) => continue,
+            };
+            self.hub.tell(event_type, name, Some(Arc::clone(pull)));
         }
     }
 
@@ -408,6 +461,24 @@ impl Tracer {
         }
         self.metrics.present(&phases, connected, lost);
     }
+}
+
+/// Bytes a second, by what they are of.
+fn moving(nodes: &Nodes) -> BTreeMap<String, u64> {
+    let mut rates = BTreeMap::new();
+    for pull in nodes.active() {
+        let rate = whole(pull.bytes_per_sec);
+        if rate == 0 {
+            continue;
+        }
+        let mut add = |name: String| *rates.entry(name).or_insert(0) += rate;
+        add("all".to_owned());
+        add(format!("node {}", pull.node_name));
+        if !pull.registry.is_empty() {
+            add(format!("registry {}", pull.registry));
+        }
+    }
+    rates
 }
 
 fn configured(view: &View, mut pull: PullStatus) -> PullStatus {

@@ -1,4 +1,4 @@
-//! `GET /api/v1/nodes`, `/images` and `/stats`.
+//! `GET /api/v1/nodes`, `/images`, `/stats` and `/throughput`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +87,12 @@ pub(super) async fn nodes(State(service): State<Service>, headers: HeaderMap) ->
         .collect();
     drop(known);
     answers::of(&headers, &NodeList { nodes })
+}
+
+/// What moved in the last five minutes, for pages that begin to look.
+pub(super) async fn throughput(State(service): State<Service>, headers: HeaderMap) -> Response {
+    let past = service.tracer.lock().throughput.past();
+    answers::of(&headers, &past)
 }
 
 pub(super) async fn images(State(service): State<Service>, headers: HeaderMap) -> Response {

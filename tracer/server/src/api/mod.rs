@@ -76,6 +76,10 @@ pub fn routes(service: Service) -> Router {
         .route("/api/v1/nodes", only(get(figures::nodes), "GET, HEAD"))
         .route("/api/v1/images", only(get(figures::images), "GET, HEAD"))
         .route("/api/v1/stats", only(get(figures::stats), "GET, HEAD"))
+        .route(
+            "/api/v1/throughput",
+            only(get(figures::throughput), "GET, HEAD"),
+        )
         .route("/api/v1/events", only(get(stream::events), "GET, HEAD"))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", health(service.clone()))

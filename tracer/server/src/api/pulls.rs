@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -42,8 +42,10 @@ pub(super) async fn list(
 }
 
 fn listed(tracer: &Tracer, query: &Query, headers: &HeaderMap) -> Response {
-    let rows: Vec<(Summary, Place)> = {
+    let (seen, rows): (String, Vec<(Summary, Place)>) = {
         let known = tracer.lock();
+        // What was told until now is in the list; a stream that begins behind it repeats nothing and misses nothing.
+        let seen = format!("{}-{}", tracer.hub.epoch, tracer.hub.last());
         let active = known
             .nodes
             .active()
@@ -59,7 +61,7 @@ fn listed(tracer: &Tracer, query: &Query, headers: &HeaderMap) -> Response {
                     place.map_or(Place::Stored(number), |pull| Place::Here(Arc::clone(pull)));
                 (summary.clone(), place)
             });
-        active.chain(finished).collect()
+        (seen, active.chain(finished).collect())
     };
     let (places, total, next) = query.page(rows);
     let pulls = read(tracer, &places, query.layers);
@@ -68,10 +70,15 @@ fn listed(tracer: &Tracer, query: &Query, headers: &HeaderMap) -> Response {
         total: Some(total as u64),
         next,
     };
-    match &query.fields {
+    let mut answer = match &query.fields {
         Some(fields) => answers::of(headers, &with_fields(&list, fields)),
         None => answers::of(headers, &list),
+    };
+    if let Ok(seen) = HeaderValue::from_str(&seen) {
+        let name = HeaderName::from_static("last-event-id");
+        answer.headers_mut().insert(name, seen);
     }
+    answer
 }
 
 fn read(tracer: &Tracer, places: &[Place], layers: bool) -> Vec<PullStatus> {

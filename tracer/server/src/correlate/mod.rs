@@ -3,12 +3,14 @@
 //! ```text
 //! Pod ----> view: who wants what on which node --+--> naming: sessions and candidates --> Naming of each pull
 //! Event --> texts --> view: who is pulling what -+
+//!                |     \--> queue: what the kubelet asks for while the runtime pulls something else
 //!               \--> amend: causes, queue times and names of pulls that ended
 //! ```
 
 pub mod amend;
 pub mod facts;
 pub mod naming;
+pub mod queue;
 pub mod texts;
 pub mod view;
 
