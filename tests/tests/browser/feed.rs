@@ -69,11 +69,20 @@ impl Tracer {
 
     /// Everything that goes on on a node, and what ended since.
     pub(crate) fn report(&self, node: &str, pulls: &[Value], finished: &[Value]) -> Result<()> {
+        self.post(node, pulls, finished, "connected")
+    }
+
+    /// A node without pulls whose runtime is in this state.
+    pub(crate) fn report_runtime(&self, node: &str, state: &str) -> Result<()> {
+        self.post(node, &[], &[], state)
+    }
+
+    fn post(&self, node: &str, pulls: &[Value], finished: &[Value], runtime: &str) -> Result<()> {
         self.sequence.set(self.sequence.get() + 1);
         let report = json!({
             "protocol": 2, "kind": "full", "nodeName": node, "bootId": "a-test", "sequence": self.sequence.get(),
             "timestamp": Timestamp::now().to_string(), "agentVersion": "0.1.0", "pulls": pulls, "finished": finished,
-            "runtime": {"state": "connected", "name": "containerd", "version": "1.7.24"},
+            "runtime": {"state": runtime, "name": "containerd", "version": "1.7.24"},
         });
         let (status, answer) = request(self.port, "POST", "/api/v1/report", Some(&report))?;
         ensure!(status == 200, "{status}: {answer}");

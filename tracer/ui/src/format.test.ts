@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, duration, imageParts, percent, rate, shortDigest } from "./format";
+import { ago, bytes, bytesOf, duration, imageParts, percent, rate, shortDigest } from "./format";
 
 test.each([
   [0, "0 B"],
@@ -9,6 +9,18 @@ test.each([
   [150 * 1024 * 1024, "150 MiB"],
   [3 * 1024 ** 5, "3072 TiB"],
 ])("%d bytes read %s", (count, text) => expect(bytes(count)).toBe(text));
+
+test.each([
+  [5_767_168, 17_308_090, "5.5 of 16.5 MiB"],
+  [512, 17_308_090, "512 B of 16.5 MiB"],
+  [0, 0, "0 of 0 B"],
+])("%d of %d bytes read %s", (part, whole, text) => expect(bytesOf(part, whole)).toBe(text));
+
+test.each([
+  [2, "just now"],
+  [59, "59 s ago"],
+  [3900, "1 h ago"],
+])("%d seconds before now are %s", (seconds, text) => expect(ago(seconds)).toBe(text));
 
 test("nothing that moves has no speed", () => expect(rate(0)).toBe("–"));
 

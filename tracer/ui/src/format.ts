@@ -13,6 +13,24 @@ export function bytes(count: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** `53.4 of 92.0 MiB`: the unit once when it is the same. */
+export function bytesOf(part: number, whole: number): string {
+  const [a, b] = [bytes(part), bytes(whole)];
+  const unit = b.slice(b.indexOf(" "));
+  return `${a.endsWith(unit) ? a.slice(0, -unit.length) : a} of ${b}`;
+}
+
+const NAMES = new Intl.Collator("en", { numeric: true });
+
+/** The order of names: worker-2 before worker-10. */
+export function byName(a: string, b: string): number {
+  return NAMES.compare(a, b);
+}
+
+export function count(number: number): string {
+  return number.toLocaleString("en");
+}
+
 export function rate(bytesPerSecond: number): string {
   return bytesPerSecond >= 1 ? `${bytes(bytesPerSecond)}/s` : "–";
 }
@@ -62,9 +80,20 @@ export function imageParts(image: string): ImageParts {
   };
 }
 
-export function clock(time: string): string {
+/** The time of day, and the day when it was another one. */
+export function clock(time: string, now: number): string {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? "–" : date.toLocaleTimeString();
+  if (Number.isNaN(date.getTime())) return "–";
+  const hour = date.toLocaleTimeString("en-GB");
+  const isToday = date.toDateString() === new Date(now).toDateString();
+  return isToday ? hour : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${hour}`;
+}
+
+/** How long ago, in its largest unit: nobody counts the seconds of yesterday. */
+export function ago(seconds: number): string {
+  if (seconds < 5) return "just now";
+  const [whole, unit] = duration(seconds).split(" ");
+  return `${whole} ${unit} ago`;
 }
 
 export function seconds(from: string, to: number): number {

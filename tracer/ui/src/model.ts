@@ -26,6 +26,32 @@ export const LAYER_NAMES: Record<LayerPhase, string> = {
   failed: "Failed",
 };
 
+const CAUSES: Record<string, string> = {
+  "not-found": "Not found",
+  unauthorized: "Login refused",
+  forbidden: "Not allowed",
+  "rate-limited": "Rate limit reached",
+  dns: "Host name not found",
+  connection: "Registry not reachable",
+  timeout: "No answer in time",
+  tls: "TLS or certificate",
+  "registry-error": "Registry error",
+  "digest-mismatch": "Bytes do not match the digest",
+  "no-space": "No space left",
+  "no-platform": "Not for this platform",
+  unpack: "Unpacking failed",
+  "no-progress": "No byte came",
+  signature: "Signature",
+  "invalid-name": "Not an image name",
+  "runtime-restarted": "Runtime restarted",
+  unknown: "Cause not known",
+};
+
+/** A failure's class in words. */
+export function cause(of: string | undefined): string {
+  return CAUSES[of ?? "unknown"] ?? (of ?? "").replaceAll("-", " ");
+}
+
 export interface Layer {
   digest: string;
   mediaType?: string;
@@ -98,6 +124,13 @@ export interface PullEvent {
 export interface PullList {
   pulls: Pull[];
   next?: string;
+  total?: number;
+}
+
+/** Sums of a second each, by what they are of: `all`, `node NAME`, `registry NAME`; the last one ends at `until`. */
+export interface Throughput {
+  until: number;
+  series: Record<string, number[]>;
 }
 
 export interface NodeState {
@@ -105,7 +138,7 @@ export interface NodeState {
   connected: boolean;
   lastSeen: string;
   agentVersion?: string;
-  runtime?: { state: "connected" | "unreachable" | "hanging"; version?: string };
+  runtime?: { state: "connected" | "unreachable" | "hanging"; name?: string; version?: string };
   activePulls: number;
   bytesPerSec: number;
   registryConfig?: string;

@@ -22,6 +22,17 @@ test("what has been at rest all the time is forgotten", () => {
   expect(series.keys()).toEqual([]);
 });
 
+test("the past that a server remembers stands before what the page saw", () => {
+  const series = new Series();
+  series.push(100, new Map([["all", 5]]));
+  series.push(101, new Map([["all", 6]]));
+  series.restore(100, { all: [1, 2, 3], "node a": [4] });
+  expect([...series.get("all").slice(-4)]).toEqual([1, 2, 5, 6]);
+  expect([...series.get("node a").slice(-2)]).toEqual([4, 0]);
+  series.restore(103, { all: [9] });
+  expect([...series.get("all").slice(-4)]).toEqual([5, 6, 0, 9]);
+});
+
 test("nothing that moved draws no line", () => {
   expect(path(new Float64Array(STEPS), 100, 10)).toEqual({ line: "", area: "", peak: 0 });
   expect(path(new Float64Array([0, 4]), 100, 10).line).toBe("M0.0,10.0L100.0,0.0");

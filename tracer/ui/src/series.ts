@@ -21,6 +21,20 @@ export class Series {
     }
   }
 
+  /** Puts the past before what was seen here: of each second the larger one counts, for this page may have missed it. */
+  restore(until: number, past: Record<string, number[]>): void {
+    if (until > this.last) this.push(until, new Map());
+    const behind = this.last - until;
+    for (const [key, values] of Object.entries(past)) {
+      const sums = this.get(key);
+      values.forEach((value, index) => {
+        const place = STEPS - behind - values.length + index;
+        if (place >= 0 && place < STEPS) sums[place] = Math.max(sums[place] ?? 0, value);
+      });
+      this.sums.set(key, sums);
+    }
+  }
+
   get(key: string): Float64Array {
     return this.sums.get(key) ?? new Float64Array(STEPS);
   }

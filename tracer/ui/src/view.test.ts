@@ -39,6 +39,7 @@ test("an address with nonsense shows the start", () => {
 test.each([
   [{ search: "NGINX web" }, true],
   [{ search: "nginx worker-2" }, false],
+  [{ search: "rate-lim" }, false],
   [{ state: "active" }, true],
   [{ state: "failed" }, false],
   [{ namespace: "shop", node: "worker-1", registry: "docker.io" }, true],

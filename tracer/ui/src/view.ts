@@ -58,6 +58,9 @@ export function toAddress(view: View): string {
   return text ? `?${text}` : "";
 }
 
+/** What leaves every pull in. */
+export const NO_FILTER = { search: "", state: "", node: "", namespace: "", registry: "" } satisfies Partial<View>;
+
 export function hasFilter(view: View): boolean {
   return Boolean(view.search || view.state || view.node || view.namespace || view.registry);
 }
@@ -69,7 +72,7 @@ export function matches(pull: Pull, view: View): boolean {
   const pods = pull.pods ?? [];
   if (view.namespace && !pods.some((pod) => pod.namespace === view.namespace)) return false;
   if (!view.search) return true;
-  const haystack = [pull.imageRef, pull.nodeName ?? "", ...pods.map((pod) => `${pod.namespace}/${pod.podName}`)].join("\n").toLowerCase();
+  const haystack = [pull.imageRef, pull.nodeName ?? "", pull.failure?.class ?? "", ...pods.map((pod) => `${pod.namespace}/${pod.podName}`)].join("\n").toLowerCase();
   return view.search
     .toLowerCase()
     .split(/\s+/)

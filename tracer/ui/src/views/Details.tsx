@@ -1,28 +1,42 @@
-import { useEffect, useRef } from "preact/hooks";
-import { now, opened, show } from "../store";
-import { isActive, LAYER_NAMES } from "../model";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { clusterNow, opened, show } from "../store";
+import { cause, isActive, LAYER_NAMES, UNNAMED } from "../model";
 import type { Layer, Pull } from "../model";
-import { bytes, clock, duration, percent, rate, seconds, shortDigest } from "../format";
-import { Image, Progress, State } from "./Row";
+import { bytes, bytesOf, clock, duration, imageParts, percent, rate, seconds, shortDigest } from "../format";
+import { Icon } from "./Icon";
+import { Progress, State, story } from "./Row";
+
+/** Where the details lie over the table they take the keyboard, too. */
+const OVER = "(max-width: 1100px)";
 
 /** Everything about one pull, beside the table; over it on a narrow screen. */
 export function Details() {
   const pull = opened.value;
   const box = useRef<HTMLElement>(null);
-  const id = pull?.id;
+  const id = pull === "missing" ? pull : pull?.id;
   useEffect(() => {
-    if (id) box.current?.scrollTo(0, 0);
+    if (!id) return;
+    box.current?.scrollTo(0, 0);
+    if (matchMedia(OVER).matches) box.current?.querySelector<HTMLElement>(".close")?.focus();
   }, [id]);
   if (!pull) return null;
+  const close = (
+    <button class="close square" onClick={closeDetails} aria-label="Close the details" title="Close (Esc)"><Icon name="close" /></button>
+  );
+  if (pull === "missing") {
+    return (
+      <aside class="details" ref={box} aria-label="Details of a pull">
+        <header><span />{close}</header>
+        <p>This pull is not known any more: ended pulls are kept for a limited time.</p>
+      </aside>
+    );
+  }
   return (
     <aside class={`details ${pull.phase}`} ref={box} aria-label="Details of a pull">
-      <header>
-        <State pull={pull} />
-        <button class="close" onClick={() => show({ open: "" })} aria-label="Close the details" title="Close (Esc)">✕</button>
-      </header>
-      <h2><Image name={pull.imageRef} /></h2>
+      <header><State pull={pull} />{close}</header>
+      <Title pull={pull} />
       {pull.failure || pull.error ? <Failure pull={pull} /> : null}
-      <div class="progress"><Progress pull={pull} /></div>
+      {pull.phase !== "queued" && <div class="progress"><Progress pull={pull} /><span class="sub">{story(pull)}</span></div>}
       <Facts pull={pull} />
       <Pods pull={pull} />
       <Endpoints pull={pull} />
@@ -31,44 +45,71 @@ export function Details() {
   );
 }
 
+/** Closes them and gives the keyboard back to the row that they were of. */
+export function closeDetails(): void {
+  show({ open: "" });
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>('.rows [tabindex="0"]')?.focus();
+  });
+}
+
+function Title({ pull }: { pull: Pull }) {
+  if (pull.imageRef === UNNAMED || !pull.imageRef) return <h2><em>not named yet</em></h2>;
+  const { registry, repository, tag } = imageParts(pull.imageRef);
+  return (
+    <h2>
+      {registry && <span class="registry">{registry}/</span>}
+      <span class="repository">{repository}</span>
+      <span class="tag">{tag}</span>
+    </h2>
+  );
+}
+
 function Failure({ pull }: { pull: Pull }) {
   const command = `berth explain ${pull.imageRef}`;
   return (
     <div class="failure" role="note">
-      <strong>{(pull.failure?.class ?? "failed").replaceAll("-", " ")}</strong>
+      <strong>{cause(pull.failure?.class)}</strong>
       <p>{pull.failure?.message || pull.error}</p>
-      <p class="quiet">
-        Where the nodes look for it, and with what: <code>{command}</code>{" "}
-        <button onClick={() => void navigator.clipboard?.writeText(command)}>Copy</button>
-      </p>
+      <p class="quiet">Where this node looks for it, and with what:</p>
+      <p class="command"><code>{command}</code><Copy text={command} label="Copy the command" /></p>
     </div>
   );
 }
 
+function Copy({ text, label }: { text: string; label: string }) {
+  const [said, say] = useState("");
+  // Pages that are not served over TLS may have no clipboard.
+  if (!navigator.clipboard) return null;
+  const copy = () => void navigator.clipboard.writeText(text).then(() => say("Copied"), () => say("Not allowed"));
+  return <button class="square" onClick={copy} aria-label={label} title={label}>{said || <Icon name="copy" />}</button>;
+}
+
 function Facts({ pull }: { pull: Pull }) {
-  const end = pull.completedAt ? Date.parse(pull.completedAt) : now.value;
+  const now = clusterNow.value;
+  const end = pull.completedAt ? Date.parse(pull.completedAt) : now;
   const fetched = pull.downloadedAt ? Date.parse(pull.downloadedAt) : undefined;
+  const running = isActive(pull);
   const facts: [string, string | undefined][] = [
     ["Node", pull.nodeName],
-    ["Started", clock(pull.startedAt)],
-    [isActive(pull) ? "Running for" : "Took", duration(seconds(pull.startedAt, end))],
-    ["Of that download", fetched === undefined ? undefined : duration(seconds(pull.startedAt, fetched))],
-    ["Of that unpacking after it", fetched !== undefined && !isActive(pull) ? duration((end - fetched) / 1000) : undefined],
+    ["Started", clock(pull.startedAt, now)],
+    [running ? "Running for" : "Took", duration(seconds(pull.startedAt, end))],
+    ["Download took", fetched === undefined ? undefined : duration(seconds(pull.startedAt, fetched))],
+    ["Unpacking after it", fetched !== undefined && !running ? duration((end - fetched) / 1000) : undefined],
     ["In the kubelet's queue", pull.queueSeconds === undefined ? undefined : duration(pull.queueSeconds)],
-    ["Downloaded", `${bytes(pull.downloadedBytes)}${pull.totalKnown ? ` of ${bytes(pull.totalBytes)}` : ""}`],
+    ["Downloaded", pull.totalKnown && pull.totalBytes ? bytesOf(pull.downloadedBytes, pull.totalBytes) : pull.downloadedBytes ? bytes(pull.downloadedBytes) : undefined],
     ["On the node before", pull.cachedBytes ? bytes(pull.cachedBytes) : undefined],
     ["Fetched by another pull", pull.sharedBytes ? bytes(pull.sharedBytes) : undefined],
-    ["Unpacked", pull.unpackPercent ? percent(pull.unpackPercent) : undefined],
-    ["Speed", isActive(pull) ? rate(pull.bytesPerSec) : undefined],
-    ["Left", isActive(pull) && pull.etaSeconds ? duration(pull.etaSeconds) : undefined],
-    ["Registry", pull.registry],
+    ["Unpacked", running && pull.unpackPercent ? percent(pull.unpackPercent) : undefined],
+    ["Speed", running && pull.bytesPerSec >= 1 ? rate(pull.bytesPerSec) : undefined],
+    ["Left", running && pull.etaSeconds ? duration(pull.etaSeconds) : undefined],
     ["Digest", pull.digest && shortDigest(pull.digest)],
     ["Name", CONFIDENCE[pull.nameConfidence]],
     ["Known from", SOURCES[pull.source]],
   ];
   return (
     <dl>
-      {facts.map(([name, value]) => value ? <div key={name}><dt>{name}</dt><dd>{value}</dd></div> : null)}
+      {facts.map(([name, value]) => value ? <div key={name}><dt>{name}</dt><dd title={name === "Digest" ? pull.digest : undefined}>{value}</dd></div> : null)}
     </dl>
   );
 }
@@ -91,7 +132,7 @@ function Pods({ pull }: { pull: Pull }) {
   if (!pull.pods?.length) return null;
   return (
     <section>
-      <h3>Waiting pods</h3>
+      <h3>{isActive(pull) ? "Waiting pods" : "For pods"}</h3>
       <ul class="chips">
         {pull.pods.map((pod) => (
           <li key={`${pod.namespace}/${pod.podName}/${pod.container}`}>{pod.namespace}/{pod.podName} <span class="quiet">{pod.container}</span></li>
@@ -122,7 +163,7 @@ function Layers({ pull }: { pull: Pull }) {
   if (layers.length === 0) return null;
   return (
     <section>
-      <h3>Layers <span class="quiet">{pull.layersDone} of {pull.layerCount}</span></h3>
+      <h3>Layers <span class="quiet">{pull.layersDone} of {pull.layerCount} here</span></h3>
       <ol class="layers">{layers.map((layer) => <LayerRow key={layer.digest} layer={layer} />)}</ol>
     </section>
   );
@@ -130,15 +171,15 @@ function Layers({ pull }: { pull: Pull }) {
 
 function LayerRow({ layer }: { layer: Layer }) {
   const size = layer.totalKnown ? bytes(layer.totalBytes) : "?";
-  const part = layer.state === "downloading" ? `${bytes(layer.downloadedBytes)} of ${size}` : size;
+  const part = layer.state === "downloading" && layer.totalKnown ? bytesOf(layer.downloadedBytes, layer.totalBytes) : size;
   return (
     <li class={layer.state}>
       <code title={layer.digest}>{shortDigest(layer.digest)}</code>
+      <span class="what">{LAYER_NAMES[layer.state]}{layer.state === "downloading" && layer.bytesPerSec >= 1 && `, ${rate(layer.bytesPerSec)}`}</span>
+      <span class="size">{part}</span>
       <span class="bar" role="progressbar" aria-label="Downloaded" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.floor(layer.percent)}>
         <span class="downloaded" style={{ width: `${layer.percent}%` }} />
       </span>
-      <span class="size">{part}</span>
-      <span class="what">{layer.state === "downloading" && layer.bytesPerSec >= 1 ? rate(layer.bytesPerSec) : LAYER_NAMES[layer.state]}</span>
     </li>
   );
 }

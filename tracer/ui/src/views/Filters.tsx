@@ -1,7 +1,9 @@
-import { all, show, shown, view } from "../store";
-import { hasFilter, START } from "../view";
+import { all, nodes, show, shown, view } from "../store";
+import { hasFilter, NO_FILTER } from "../view";
 import { PHASE_NAMES } from "../model";
-import type { Pull } from "../model";
+import type { Phase, Pull } from "../model";
+import { byName, count } from "../format";
+import { Icon } from "./Icon";
 
 const SEARCH = "search";
 
@@ -18,46 +20,61 @@ function intoRows(event: KeyboardEvent): void {
 
 export function Filters() {
   const now = view.value;
-  const clear = () => show({ search: "", state: "", node: "", namespace: "", registry: "" });
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <label class="search">
-        <span class="hidden">Search images, nodes and pods</span>
+        <span class="hidden">Search images, nodes, pods and causes</span>
+        <Icon name="search" />
         <input
           id={SEARCH}
           type="search"
-          placeholder="Image, node or pod   ( / )"
+          placeholder="Image, node, pod or cause"
+          autocomplete="off"
+          spellcheck={false}
           value={now.search}
           onInput={(event) => show({ search: event.currentTarget.value })}
           onKeyDown={intoRows}
         />
+        <kbd aria-hidden="true">/</kbd>
       </label>
-      <Choice name="state" title="State" value={now.state} words={["active", ...Object.keys(PHASE_NAMES)]} />
-      <Choice name="node" title="Node" value={now.node} words={words((pull) => [pull.nodeName])} />
+      <Choice name="state" title="State" value={now.state} words={["active", ...Object.keys(PHASE_NAMES)]} label={stateName} />
+      <Choice name="node" title="Node" value={now.node} words={words((pull) => [pull.nodeName], nodes.value.map((node) => node.nodeName))} />
       <Choice name="namespace" title="Namespace" value={now.namespace} words={words((pull) => (pull.pods ?? []).map((pod) => pod.namespace))} />
       <Choice name="registry" title="Registry" value={now.registry} words={words((pull) => [pull.registry])} />
-      <output>{hasFilter(now) ? `${shown.value.length} of ${all.value.length}` : `${all.value.length} pulls`}</output>
-      <button type="button" disabled={!hasFilter(now)} onClick={clear}>Clear</button>
+      <output>{hasFilter(now) ? `${count(shown.value.length)} of ${count(all.value.length)}` : `${count(all.value.length)} pulls`}</output>
+      {hasFilter(now) && <button type="button" class="clear" onClick={() => show(NO_FILTER)}>Clear</button>}
     </form>
   );
 }
 
-function Choice(choice: { name: "state" | "node" | "namespace" | "registry"; title: string; value: string; words: string[] }) {
+interface ChoiceProps {
+  name: "state" | "node" | "namespace" | "registry";
+  title: string;
+  value: string;
+  words: string[];
+  label?: (word: string) => string;
+}
+
+function Choice({ name, title, value, words, label = (word) => word }: ChoiceProps) {
   // A filter that came with the address stays visible, also before anything matches it.
-  const words = choice.value && !choice.words.includes(choice.value) ? [choice.value, ...choice.words] : choice.words;
+  const all = value && !words.includes(value) ? [value, ...words] : words;
   return (
-    <label class={choice.value === START[choice.name] ? "" : "on"}>
-      <span class="hidden">{choice.title}</span>
-      <select value={choice.value} onChange={(event) => show({ [choice.name]: event.currentTarget.value })}>
-        <option value="">{choice.title}: any</option>
-        {words.map((word) => <option key={word} value={word}>{word}</option>)}
+    <label class={`choice ${value ? "on" : ""}`}>
+      <span class="hidden">{title}</span>
+      <select value={value} onChange={(event) => show({ [name]: event.currentTarget.value })}>
+        <option value="">{title}</option>
+        {all.map((word) => <option key={word} value={word}>{label(word)}</option>)}
       </select>
     </label>
   );
 }
 
-function words(of: (pull: Pull) => (string | undefined)[]): string[] {
-  const found = new Set<string>();
+function stateName(word: string): string {
+  return PHASE_NAMES[word as Phase] ?? "Active";
+}
+
+function words(of: (pull: Pull) => (string | undefined)[], more: string[] = []): string[] {
+  const found = new Set<string>(more);
   for (const pull of all.value) for (const word of of(pull)) if (word) found.add(word);
-  return [...found].sort();
+  return [...found].sort(byName);
 }

@@ -1,10 +1,11 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { nextTheme, theme } from "../theme";
 import { active, all, connection, now, show, shown, view } from "../store";
 import type { Room } from "../view";
-import { duration } from "../format";
-import { Details } from "./Details";
+import { clock, duration } from "../format";
+import { closeDetails, Details } from "./Details";
 import { Filters, focusSearch } from "./Filters";
+import { Icon } from "./Icon";
 import { Nodes } from "./Nodes";
 import { Registries } from "./Registries";
 import { Summary } from "./Summary";
@@ -16,9 +17,21 @@ const ROOMS: [Room, string][] = [
   ["registries", "Registries"],
 ];
 
+const KEYS: [string, string][] = [
+  ["/", "search"],
+  ["1  2  3", "pulls, nodes, registries"],
+  ["↑ ↓  or  k j", "from row to row"],
+  ["Home  End", "first and last row"],
+  ["Enter", "details of the row, and back"],
+  ["Esc", "closes details, leaves the search"],
+  ["t", "colours: system, light, dark"],
+  ["?", "these keys"],
+];
+
 export function Page() {
+  const help = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const press = (event: KeyboardEvent) => keys(event);
+    const press = (event: KeyboardEvent) => keys(event, help.current);
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, []);
@@ -38,12 +51,11 @@ export function Page() {
           ))}
         </nav>
         <Connection />
-        <button class="theme" onClick={nextTheme} title="Colours: system, light, dark" aria-label={`Colours: ${theme.value}`}>
-          {{ system: "◐", light: "☀", dark: "☾" }[theme.value]}
-        </button>
+        <button class="square help" onClick={() => help.current?.showModal()} aria-label="Keys" title="Keys (?)"><Icon name="keys" /></button>
+        <button class="square theme" onClick={nextTheme} title={`Colours: ${theme.value} (t)`} aria-label={`Colours: ${theme.value}`}><Icon name={theme.value} /></button>
       </header>
       <Offline />
-      <main id="main">
+      <main id="main" class={connection.value.kind} tabIndex={-1}>
         <Summary />
         <Filters />
         {view.value.room === "pulls" && <Table pulls={shown.value} />}
@@ -51,6 +63,13 @@ export function Page() {
         {view.value.room === "registries" && <Registries pulls={shown.value} />}
       </main>
       <Details />
+      <dialog ref={help} aria-label="Keys" onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}>
+        <form method="dialog">
+          <h2>Keys</h2>
+          <dl>{KEYS.map(([key, does]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{does}</dd></div>)}</dl>
+          <button>Close</button>
+        </form>
+      </dialog>
     </>
   );
 }
@@ -66,17 +85,18 @@ function Offline() {
   if (state.kind !== "offline") return null;
   const age = duration((now.value - state.since) / 1000);
   return (
-    <p class="banner" role="alert">
-      <strong>Not connected for {age}.</strong> What you see is as old as that: {state.reason}. Trying again by itself.
-    </p>
+    <div class="banner">
+      <strong><span role="alert">Not connected</span> for {age}.</strong> You see what was known at {clock(new Date(state.since).toISOString(), now.value)}: {state.reason}. The page tries again by itself.
+    </div>
   );
 }
 
-function keys(event: KeyboardEvent): void {
+function keys(event: KeyboardEvent, help: HTMLDialogElement | null): void {
+  if (help?.open) return;
   const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
-    if (view.value.open) show({ open: "" });
-    else if (event.target instanceof HTMLElement) event.target.blur();
+    if (typing) event.target.blur();
+    else if (view.value.open) closeDetails();
     return;
   }
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -84,6 +104,8 @@ function keys(event: KeyboardEvent): void {
     event.preventDefault();
     focusSearch();
   }
+  if (event.key === "?") help?.showModal();
+  if (event.key === "t") nextTheme();
   const room = ROOMS[Number(event.key) - 1]?.[0];
   if (room) show({ room }, true);
 }

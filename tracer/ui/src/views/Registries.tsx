@@ -1,14 +1,19 @@
 import { series, show } from "../store";
-import { isActive } from "../model";
+import { cause, isActive } from "../model";
 import type { Pull } from "../model";
-import { bytes, rate } from "../format";
+import { bytes, count, rate } from "../format";
 import { Spark } from "./Spark";
 
 /** Registry by registry: how fast it gives, how much it gave, and why it failed. */
 export function Registries({ pulls }: { pulls: Pull[] }) {
-  const names = new Set(pulls.map((pull) => pull.registry ?? ""));
-  names.delete("");
-  if (names.size === 0) {
+  const byName = new Map<string, Pull[]>();
+  for (const pull of pulls) {
+    if (!pull.registry) continue;
+    const list = byName.get(pull.registry);
+    if (list) list.push(pull);
+    else byName.set(pull.registry, [pull]);
+  }
+  if (byName.size === 0) {
     return (
       <div class="empty">
         <h2>No registry was asked yet</h2>
@@ -16,11 +21,8 @@ export function Registries({ pulls }: { pulls: Pull[] }) {
       </div>
     );
   }
-  return (
-    <div class="cards">
-      {[...names].sort().map((name) => <Card key={name} name={name} pulls={pulls.filter((pull) => pull.registry === name)} />)}
-    </div>
-  );
+  const cards = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
+  return <div class="cards">{cards.map(([name, list]) => <Card key={name} name={name} pulls={list} />)}</div>;
 }
 
 function Card({ name, pulls }: { name: string; pulls: Pull[] }) {
@@ -30,23 +32,25 @@ function Card({ name, pulls }: { name: string; pulls: Pull[] }) {
   const fetched = pulls.reduce((sum, pull) => sum + Math.max(0, pull.downloadedBytes - (pull.cachedBytes ?? 0) - (pull.sharedBytes ?? 0)), 0);
   const causes = new Map<string, number>();
   for (const pull of failed) causes.set(pull.failure?.class ?? "unknown", (causes.get(pull.failure?.class ?? "unknown") ?? 0) + 1);
-  const look = (state: string) => show({ room: "pulls", registry: name, state }, true);
+  const look = (state: string, search = "") => show({ room: "pulls", registry: name, state, search }, true);
   return (
     <article class="card" aria-label={`Registry ${name}`}>
       <header>
-        <h2>{name}</h2>
+        <h2 title={name}>{name}</h2>
         <strong>{rate(running.reduce((sum, pull) => sum + pull.bytesPerSec, 0))}</strong>
       </header>
-      <Spark sums={series.value.get(`registry ${name}`)} width={320} height={32} label={`Throughput from ${name} over the last five minutes`} />
+      <Spark sums={series.value.get(`registry ${name}`)} height={36} label={`Throughput from ${name} over the last five minutes`} />
       <p class="counts">
-        <button onClick={() => look("active")}>{running.length} active</button>
-        <button onClick={() => look("done")}>{done.length} done</button>
-        <button class={failed.length ? "bad" : ""} onClick={() => look("failed")}>{failed.length} failed</button>
+        <button onClick={() => look("active")}>{count(running.length)} active</button>
+        <button onClick={() => look("done")}>{count(done.length)} done</button>
+        <button class={failed.length ? "bad" : ""} onClick={() => look("failed")}>{count(failed.length)} failed</button>
         <span class="quiet">{bytes(fetched)} fetched</span>
       </p>
       {causes.size > 0 && (
         <ul class="chips bad">
-          {[...causes].sort((a, b) => b[1] - a[1]).map(([cause, count]) => <li key={cause}>{cause.replaceAll("-", " ")} × {count}</li>)}
+          {[...causes].sort((a, b) => b[1] - a[1]).map(([word, times]) => (
+            <li key={word}><button onClick={() => look("failed", word)}>{cause(word)}{times > 1 && ` × ${count(times)}`}</button></li>
+          ))}
         </ul>
       )}
     </article>

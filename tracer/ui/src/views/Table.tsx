@@ -1,18 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection, show, view } from "../store";
+import { connection, older, show, view } from "../store";
+import { readOlder } from "../stream";
 import type { Order } from "../view";
-import { hasFilter } from "../view";
+import { hasFilter, NO_FILTER } from "../view";
 import type { Pull } from "../model";
+import { count } from "../format";
 import { Row } from "./Row";
 
-const COLUMNS: [Order | null, string, string][] = [
+const COLUMNS: [Order, string, string][] = [
   ["state", "State", "state"],
   ["image", "Image", "image"],
-  ["node", "Node", "node"],
-  [null, "Pods", "pods"],
+  ["node", "Node and pod", "where"],
   ["progress", "Progress", "progress"],
-  ["speed", "Speed", "rate"],
   ["size", "Size", "size"],
+  ["speed", "Speed", "rate"],
   ["time", "Time", "time"],
 ];
 /** Rows beyond the edges that are there before the eye comes. */
@@ -48,25 +49,26 @@ export function Table({ pulls }: { pulls: Pull[] }) {
               />
             ))}
           </div>
+          {older.value > 0 && (
+            <p class="older">
+              {count(older.value)} older ones ended before these. <button onClick={() => void readOlder()}>Show more</button>
+            </p>
+          )}
         </div>
       )}
     </div>
   );
 }
 
-function Head({ order, title, name }: { order: Order | null; title: string; name: string }) {
+function Head({ order, title, name }: { order: Order; title: string; name: string }) {
   const { order: now, descending } = view.value;
-  const sorted = order !== null && order === now;
+  const sorted = order === now;
   return (
     <div role="columnheader" class={name} aria-sort={sorted ? (descending ? "descending" : "ascending") : undefined}>
-      {order ? (
-        <button onClick={() => show({ order, descending: sorted ? !descending : false })}>
-          {title}
-          <span aria-hidden="true">{sorted ? (descending ? " ▾" : " ▴") : ""}</span>
-        </button>
-      ) : (
-        title
-      )}
+      <button onClick={() => show({ order, descending: sorted ? !descending : false })}>
+        {title}
+        <span aria-hidden="true">{sorted ? (descending ? " ↓" : " ↑") : ""}</span>
+      </button>
     </div>
   );
 }
@@ -76,7 +78,7 @@ function Empty() {
     return (
       <div class="empty">
         <h2>No pull matches</h2>
-        <p>Other words, or <button onClick={() => show({ search: "", state: "", node: "", namespace: "", registry: "" })}>clear the filters</button>.</p>
+        <p>Other words, or <button onClick={() => show(NO_FILTER)}>clear the filters</button>.</p>
       </div>
     );
   }
@@ -91,10 +93,10 @@ function Empty() {
 
 /** The height of the window onto the rows and of a row, which is taller on a narrow screen. */
 function useSize(box: { current: HTMLDivElement | null }): { height: number; row: number } {
-  const [size, setSize] = useState({ height: 800, row: 44 });
+  const [size, setSize] = useState({ height: 800, row: 56 });
   useEffect(() => {
     const measure = () => {
-      const row = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row")) || 44;
+      const row = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row")) || 56;
       const height = box.current?.clientHeight ?? 800;
       setSize((before) => (before.height === height && before.row === row ? before : { height, row }));
     };
