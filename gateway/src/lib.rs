@@ -28,4 +28,5 @@ pub mod settings;
 pub mod sources;
 pub mod store;
 pub mod target;
+mod turns;
 pub mod upstream;

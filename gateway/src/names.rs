@@ -192,7 +192,7 @@ impl Host {
             .and_then(|rest| rest.strip_suffix(']'));
         let named = name.len() <= 253 && name.split('.').all(is_label);
         let valid = address.map_or(named, |inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
-        if !valid || port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        if !valid || port.is_some_and(|port| !is_port(port)) {
             return Err(GrammarError::Host);
         }
         Ok(match lower.as_str() {
@@ -205,6 +205,11 @@ impl Host {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Numbers may have a sign to the parser of numbers, and ports not.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 impl TryFrom<String> for Name {

@@ -115,8 +115,8 @@ fn hosts_have_one_spelling() {
         assert_eq!(Host::parse(text).unwrap().as_str(), host);
     }
     for text in [
-        "a:0", "a:", "a:65536", "a:b", ":5000", "user@a", "a/b", "http://a", "[::1", "::1", "[a]",
-        "-a", "a-", "a..b", "a?b", "a#b",
+        "a:0", "a:", "a:+80", "a:-80", "a: 80", "a:８０", "a:000000", "a:65536", "a:b", ":5000",
+        "user@a", "a/b", "http://a", "[::1", "::1", "[a]", "-a", "a-", "a..b", "a?b", "a#b",
     ] {
         assert_eq!(Host::parse(text), Err(GrammarError::Host), "{text}");
     }

@@ -118,6 +118,9 @@ pub struct Settings {
     /// How many images are exported at a time.
     #[arg(long, env = "BERTH_GATEWAY_EXPORTS", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=64), value_name = "COUNT")]
     exports: u8,
+    /// How many images the Engine is asked to pull at a time; eight times as many wait, and more are told to come again.
+    #[arg(long, env = "BERTH_GATEWAY_PULLS", default_value = "8", value_parser = clap::value_parser!(u8).range(1..=64), value_name = "COUNT")]
+    pulls: u8,
     /// Certificates for HTTPS, PEM, ours first.
     #[arg(
         long,
@@ -137,7 +140,7 @@ pub struct Settings {
     /// The most bytes of a pushed manifest.
     #[arg(long, env = "BERTH_GATEWAY_MAX_MANIFEST_SIZE", default_value = "8MiB", value_parser = manifest_size, value_name = "SIZE")]
     max_manifest_size: usize,
-    /// The most bytes of a pushed blob.
+    /// The most bytes of a blob that is pushed, or fetched from a registry.
     #[arg(
         long,
         env = "BERTH_GATEWAY_MAX_BLOB_SIZE",
@@ -237,6 +240,7 @@ impl Settings {
         store::Limits {
             capacity: (self.store_size.0 > 0).then_some(self.store_size.0),
             upload_rest: Duration::from_secs(u64::from(self.upload_hours) * 3600),
+            ..store::Limits::default()
         }
     }
 
@@ -276,6 +280,8 @@ impl Settings {
             authorities: self.registry_ca.clone(),
             certificates: self.registry_certs.clone(),
             exports: usize::from(self.exports),
+            pulls: usize::from(self.pulls),
+            largest_blob: self.max_blob_size.0,
             ..MirrorSettings::default()
         }
     }
@@ -426,6 +432,7 @@ mod tests {
             &["--max-manifest-size", "0"],
             &["--connections", "0"],
             &["--exports", "0"],
+            &["--pulls", "0"],
             &["--upstream", "sometimes"],
             &["--insecure-registries", "http://x"],
             &["--log-format", "xml"],

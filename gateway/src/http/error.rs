@@ -119,6 +119,10 @@ impl From<StoreError> for Refusal {
                 "BLOB_UPLOAD_INVALID",
                 message,
             ),
+            StoreError::TooManyUploads => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message)
+                    .with(header::RETRY_AFTER, HeaderValue::from_static("10"))
+            }
             StoreError::NoSpace => Self::new(StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN", message),
             StoreError::InUse(_) | StoreError::Io { .. } => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");

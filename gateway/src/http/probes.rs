@@ -10,12 +10,10 @@ pub(super) fn answer(gateway: &Gateway, request: &Request<Body>) -> Option<Respo
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
-    let ready = gateway.readiness.is_ready();
     let (status, text) = match request.uri().path() {
         "/" => (StatusCode::OK, "berth-gateway\n".to_owned()),
         "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" if ready => (StatusCode::OK, "ready\n".to_owned()),
-        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+        "/readyz" => readiness(gateway),
         "/metrics" => (StatusCode::OK, gateway.metrics.text(&gateway.store)),
         _ => return None,
     };
@@ -28,4 +26,20 @@ pub(super) fn answer(gateway: &Gateway, request: &Request<Body>) -> Option<Respo
     } else {
         Body::from(text)
     }))
+}
+
+/// Pushed content is served without an Engine, but whoever waits for the gateway wants the Engine's.
+fn readiness(gateway: &Gateway) -> (StatusCode, String) {
+    let lacks = if gateway.readiness.is_ready() {
+        gateway.mirror.ready().err().map(|error| error.to_string())
+    } else {
+        Some("it starts or ends".to_owned())
+    };
+    match lacks {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(lacks) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {lacks}\n"),
+        ),
+    }
 }

@@ -29,7 +29,7 @@ pub(super) async fn start(
         let digest = Digest::parse(digest)?;
         return at_once(gateway, &name, &repository, &digest, body).await;
     }
-    let id = gateway.store.start_upload(&name).await?;
+    let id = gateway.store.start_upload(&name, ask.peer).await?;
     Ok(session(StatusCode::ACCEPTED, &name, &id, 0).done())
 }
 

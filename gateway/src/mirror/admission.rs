@@ -7,12 +7,11 @@ use docker::models::ImageInspect;
 use super::access::{Standing, Way, standing, way};
 use super::engine_mirror::{Asked, Shared};
 use super::holding::id_of;
-use super::link::Connected;
 use super::memory::Linked;
 use super::pull::shown_in;
-use super::reference::{intent_of, proof_of};
+use super::reference::proof_of;
 use super::{Caller, MirrorError};
-use crate::names::{Digest, MirroredName, Reference};
+use crate::names::{MirroredName, Reference};
 use crate::store::Binding;
 
 impl Shared {
@@ -84,69 +83,5 @@ impl Shared {
             ))),
             Way::Proof => self.prove(name, proof, caller).await,
         }
-    }
-
-    /// Whether images of a repository may have come by a pull with a caller's credentials that was not seen to end.
-    pub(super) fn has_intent(&self, name: &MirroredName) -> bool {
-        let kept = |intent| self.store.facts().binding(&intent, name).is_some();
-        intent_of(name).is_some_and(kept)
-    }
-
-    /// Keeps that a pull with a caller's credentials begins: nobody must see its image without knowing for whom it came.
-    /// What is there by now was there before.
-    pub(super) async fn begin_intent(
-        &self,
-        connected: &Connected,
-        name: &MirroredName,
-    ) -> Result<(), MirrorError> {
-        let mut intents = self.intents.lock().await;
-        if !self.has_intent(name) {
-            self.settle(connected, name, Binding::EngineHad).await?;
-            if let Some(intent) = intent_of(name) {
-                let bound = Binding::PulledWithCredentials;
-                self.store.facts().set_binding(&intent, name, bound).await?;
-            }
-        }
-        *intents.entry(name.clone()).or_default() += 1;
-        Ok(())
-    }
-
-    /// The pull has ended: whatever it brought is bound before it is forgotten.
-    pub(super) async fn end_intent(
-        &self,
-        connected: &Connected,
-        name: &MirroredName,
-    ) -> Result<(), MirrorError> {
-        let bound = Binding::PulledWithCredentials;
-        let mut intents = self.intents.lock().await;
-        self.settle(connected, name, bound).await?;
-        let left = intents.get(name).map_or(0, |count| count.saturating_sub(1));
-        if left > 0 {
-            intents.insert(name.clone(), left);
-            return Ok(());
-        }
-        intents.remove(name);
-        if let Some(intent) = intent_of(name) {
-            self.store.facts().forget(&intent).await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps how the images of a repository came that nobody has looked at yet.
-    async fn settle(
-        &self,
-        connected: &Connected,
-        name: &MirroredName,
-        binding: Binding,
-    ) -> Result<(), MirrorError> {
-        let facts = self.store.facts();
-        for id in self.images_of(connected, name).await? {
-            let Ok(id) = Digest::parse(&id) else { continue };
-            if facts.binding(&id, name).is_some() || self.is_bound_to_others(name, &id) {
-                continue;
-            }
-            facts.set_binding(&id, name, binding).await?;
-        }
-        Ok(())
     }
 }

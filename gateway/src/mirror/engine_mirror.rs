@@ -19,6 +19,7 @@ use crate::content::{Blob, Document};
 use crate::names::{Digest, MirroredName, Reference};
 use crate::sources::{Found, Kind};
 use crate::store::{Store, StoreError};
+use crate::turns::Turns;
 use crate::upstream::Upstream;
 
 /// How long the Engine may think about a single image.
@@ -38,6 +39,9 @@ pub(super) struct Shared {
     pub(super) finding: Flights<Digest, Result<Option<Found>, Arc<String>>>,
     pub(super) pulls:
         Flights<(MirroredName, Reference, Identity), Result<Option<ImageInspect>, MirrorError>>,
+    /// Pulls and blobs of registries that go on at a time.
+    pub(super) pulling: Turns,
+    pub(super) fetching: Turns,
     pub(super) fetches: Flights<(MirroredName, Digest, Identity), Result<Blob, MirrorError>>,
     salt: [u8; 32],
     /// Pulls with callers' credentials that go on, by repository.
@@ -75,6 +79,8 @@ impl EngineMirror {
         };
         let shared = Arc::new(Shared {
             upstream: Upstream::new(&settings),
+            pulling: Turns::new(settings.pulls),
+            fetching: Turns::new(settings.fetches),
             settings,
             store,
             memory: Memory::default(),
@@ -94,11 +100,6 @@ impl EngineMirror {
         });
         let _ = shared.link.set(link);
         Ok(Self(shared))
-    }
-
-    /// Whether the Engine answers, and what is wrong if it does not: for `/readyz`.
-    pub fn ready(&self) -> Result<(), MirrorError> {
-        self.0.link()?.check()
     }
 }
 
@@ -133,6 +134,10 @@ impl Mirror for EngineMirror {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Option<Vec<String>>, MirrorError>> {
         self.0.tags(name, caller).boxed()
+    }
+
+    fn ready(&self) -> Result<(), MirrorError> {
+        self.0.link()?.check()
     }
 
     fn repositories(&self) -> BoxFuture<'_, Result<Vec<MirroredName>, MirrorError>> {

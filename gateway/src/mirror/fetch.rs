@@ -27,6 +27,12 @@ fn refusal(error: &UpstreamError, what: &str, sent: bool) -> MirrorError {
         Problem::RateLimit => Trouble::RateLimit,
         Problem::Late => Trouble::Late,
         Problem::Down => Trouble::Down,
+        Problem::Busy => {
+            return MirrorError::Unavailable {
+                message: format!("failed to get {what}: {error}; try again"),
+                retry_after: Duration::from_secs(5),
+            };
+        }
         Problem::Unreachable(_) | Problem::Odd(_) => {
             return MirrorError::BadGateway(format!("failed to get {what}: {error}"));
         }
@@ -183,8 +189,18 @@ impl Shared {
             size.await.map_err(|error| refusal(&error, &what, sent))?;
             return Ok(blob);
         }
+        let busy = |_| refusal(&UpstreamError::busy(&name.host), &what, sent);
+        let turn = self.fetching.take().await.map_err(busy)?;
         let arriving = self.upstream.blob(name, &digest, shown.as_ref()).await;
         let arriving = arriving.map_err(|error| refusal(&error, &what, sent))?;
+        let most = self.settings.largest_blob;
+        if arriving.size > most {
+            let said = arriving.size;
+            return Err(MirrorError::BadGateway(format!(
+                "failed to get {what}: {} says that it has {said} bytes, and --max-blob-size allows {most}",
+                name.host
+            )));
+        }
         let expected = Expected {
             digest: digest.clone(),
             size: arriving.size,
@@ -198,6 +214,7 @@ impl Shared {
                 tracing::warn!(blob.digest = %digest, error = %error, "failed to fetch a blob");
             }
             shared.memory.end_arrival(&name, &digest);
+            drop(turn);
         });
         Ok(blob)
     }
@@ -266,6 +283,7 @@ impl Shared {
                     let sent = caller.login.is_some();
                     return Err(match error.problem {
                         Problem::Login if !sent => refusal(&error, &name.to_string(), sent),
+                        Problem::Busy => refusal(&error, &name.to_string(), sent),
                         _ => lacks(),
                     });
                 }

@@ -21,6 +21,7 @@ mod engine_mirror;
 mod fetch;
 mod flights;
 mod holding;
+mod intent;
 mod link;
 mod listing;
 mod memory;
@@ -105,6 +106,8 @@ pub trait Mirror: Send + Sync {
         name: &'a MirroredName,
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Option<Vec<String>>, MirrorError>>;
+    /// Whether the Engine answers, and what is wrong if it does not.
+    fn ready(&self) -> Result<(), MirrorError>;
     /// The repositories that the Engine has tagged images of, sorted: the catalog, and what a name without `ns` may mean.
     fn repositories(&self) -> BoxFuture<'_, Result<Vec<MirroredName>, MirrorError>>;
 }

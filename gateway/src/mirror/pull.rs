@@ -1,6 +1,7 @@
 //! What the Engine does not have is pulled by it, once for all who ask with the same login.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use docker::models::ImageInspect;
 use ecr::Source;
@@ -66,11 +67,16 @@ impl Shared {
             .credentials_for(name.host.as_str(), shown)
             .await;
         let image = engine_name(&name, &reference);
+        let Ok(_turn) = self.pulling.take().await else {
+            return Err(busy(&image));
+        };
         tracing::info!(image.name = %image, credentials.source = found.source.as_str(), "pulling");
         let for_caller = found.source == Source::Caller;
-        if for_caller {
-            self.begin_intent(connected, &name).await?;
-        }
+        let intent = if for_caller {
+            Some(self.begin_intent(connected, &name).await?)
+        } else {
+            None
+        };
         let mut pulled = self
             .stream(connected, &image, &caller, found.credentials.as_ref())
             .await;
@@ -84,12 +90,13 @@ impl Shared {
             // What the host kept may be too old for what everybody may have.
             pulled = self.stream(connected, &image, &caller, None).await;
         }
-        let seen = match pulled {
+        let mut seen = match pulled {
             Ok(()) => self.bind(connected, &name, &reference, for_caller).await,
             Err(error) => Err(error),
         };
-        if for_caller {
-            self.end_intent(connected, &name).await?;
+        if let Some(intent) = intent {
+            let ended = intent.end().await;
+            seen = seen.and_then(|seen| ended.map(|()| seen));
         }
         match &seen {
             Ok(Some((_, proof))) if for_caller => self.set_proved(&name, proof, who),
@@ -141,6 +148,16 @@ impl Shared {
         }
         let proof = proof_of(&shown_in(name, &image), reference);
         Ok(Some((image, proof)))
+    }
+}
+
+/// Too many pulls go on and wait.
+fn busy(image: &str) -> MirrorError {
+    MirrorError::Unavailable {
+        message: format!(
+            "failed to pull {image}: many other images are pulled now; try again, or allow more with --pulls"
+        ),
+        retry_after: Duration::from_secs(5),
     }
 }
 

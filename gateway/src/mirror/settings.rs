@@ -78,6 +78,14 @@ pub struct MirrorSettings {
     pub no_proxy: Option<String>,
     /// How many `docker save` streams there are at a time.
     pub exports: usize,
+    /// How many images the Engine pulls at a time.
+    pub pulls: usize,
+    /// How many blobs are fetched from registries at a time.
+    pub fetches: usize,
+    /// How many questions registries are asked at a time.
+    pub questions: usize,
+    /// The most bytes of a blob that is fetched from a registry.
+    pub largest_blob: u64,
     /// How long a proof is good.
     pub proof: Duration,
     /// How long a digest that nobody has is not looked for again.
@@ -100,6 +108,10 @@ impl Default for MirrorSettings {
             proxy: None,
             no_proxy: None,
             exports: 2,
+            pulls: 8,
+            fetches: 16,
+            questions: 64,
+            largest_blob: 64 << 30,
             proof: Duration::from_secs(300),
             miss: Duration::from_secs(30),
             patience: Duration::from_secs(3),

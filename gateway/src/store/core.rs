@@ -172,7 +172,7 @@ impl Core {
                 }
             }
         }
-        inner.reserved += bytes;
+        inner.reserved = inner.reserved.saturating_add(bytes);
         Ok(())
     }
 

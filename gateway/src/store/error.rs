@@ -32,6 +32,9 @@ pub enum StoreError {
         /// How many bytes there are.
         offset: u64,
     },
+    /// A peer, or all of them, began more uploads than may go on: 429.
+    #[error("failed to begin an upload: too many go on; finish some, or give them up with DELETE")]
+    TooManyUploads,
     /// The blob is not here.
     #[error("failed to find {0} in the store")]
     Missing(Digest),

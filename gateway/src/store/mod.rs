@@ -56,6 +56,10 @@ pub struct Limits {
     pub capacity: Option<u64>,
     /// How long an upload may rest before it is dropped.
     pub upload_rest: Duration,
+    /// How many uploads there may be at a time.
+    pub uploads: usize,
+    /// How many of them one peer may have begun.
+    pub uploads_of_peer: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +67,9 @@ impl Default for Limits {
         Self {
             capacity: None,
             upload_rest: Duration::from_secs(3600),
+            uploads: 1024,
+            // Everything that comes through one Docker host may have one address.
+            uploads_of_peer: 512,
         }
     }
 }

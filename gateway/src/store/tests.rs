@@ -1,6 +1,7 @@
 //! The store as a whole, in folders that are thrown away.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tempfile::TempDir;
 use super::{Binding, Expected, Limits, Space, Store, StoreError, Subject, UploadId};
 use crate::content::{Blob, Document};
 use crate::names::{Digest, Host, MirroredName, Name, Reference, Tag};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 async fn open(folder: &TempDir) -> Store {
     Store::open(folder.path(), Limits::default()).await.unwrap()
@@ -64,7 +67,7 @@ async fn add(store: &Store, bytes: &Bytes) -> Digest {
 }
 
 async fn push(store: &Store, at: &Name, bytes: &Bytes) -> Digest {
-    let id = store.start_upload(at).await.unwrap();
+    let id = store.start_upload(at, PEER).await.unwrap();
     let mut upload = store.upload(at, &id).await.unwrap();
     upload.append(0, bytes.clone()).await.unwrap();
     upload.finish(&Digest::of(bytes)).await.unwrap();
@@ -474,7 +477,7 @@ async fn pushed_content_counts_and_never_goes_unasked() {
     let also = push(&store, &name("shop"), &content(3, 4000)).await;
     assert!(!store.has(&mirrored));
     assert!(store.has(&pushed) && store.has(&also));
-    let id = store.start_upload(&name("shop")).await.unwrap();
+    let id = store.start_upload(&name("shop"), PEER).await.unwrap();
     let mut upload = store.upload(&name("shop"), &id).await.unwrap();
     assert!(matches!(
         upload.append(0, content(4, 5000)).await,
@@ -490,7 +493,7 @@ async fn an_upload_goes_on_where_it_ended() {
     let folder = folder();
     let store = open(&folder).await;
     let (at, bytes) = (name("shop"), content(1, 700_000));
-    let id = store.start_upload(&at).await.unwrap();
+    let id = store.start_upload(&at, PEER).await.unwrap();
     assert!(store.upload(&name("other"), &id).await.is_none());
     let mut upload = store.upload(&at, &id).await.unwrap();
     upload.append(0, bytes.slice(..300_000)).await.unwrap();
@@ -523,7 +526,7 @@ async fn an_upload_with_the_wrong_digest_or_given_up_leaves_nothing() {
     let store = open(&folder).await;
     let at = name("shop");
     for is_cancelled in [true, false] {
-        let id = store.start_upload(&at).await.unwrap();
+        let id = store.start_upload(&at, PEER).await.unwrap();
         let mut upload = store.upload(&at, &id).await.unwrap();
         upload.append(0, content(1, 300_000)).await.unwrap();
         if is_cancelled {
@@ -539,13 +542,64 @@ async fn an_upload_with_the_wrong_digest_or_given_up_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_many_uploads_go_on_for_one_peer_and_for_all() {
+    let folder = folder();
+    let limits = Limits {
+        uploads: 3,
+        uploads_of_peer: 2,
+        ..Limits::default()
+    };
+    let store = Store::open(folder.path(), limits).await.unwrap();
+    let (at, other) = (name("shop"), IpAddr::from([10, 0, 0, 1]));
+    let full = |begun: Result<UploadId, StoreError>| {
+        assert!(matches!(begun, Err(StoreError::TooManyUploads)));
+    };
+    let first = store.start_upload(&at, PEER).await.unwrap();
+    store.start_upload(&at, PEER).await.unwrap();
+    full(store.start_upload(&at, PEER).await);
+    store.start_upload(&at, other).await.unwrap();
+    full(store.start_upload(&at, other).await);
+    assert_eq!(files(&folder.path().join("arriving")).len(), 3);
+    // One that ends makes room, and so do those that rest too long.
+    store.upload(&at, &first).await.unwrap().cancel().await;
+    store.start_upload(&at, PEER).await.unwrap();
+    full(store.start_upload(&at, PEER).await);
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    store.start_upload(&at, PEER).await.unwrap();
+    assert_eq!(files(&folder.path().join("arriving")).len(), 1);
+}
+
+#[tokio::test]
+async fn blobs_that_say_that_they_are_endless_break_nothing() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let endless = |letter: u8| Expected {
+        digest: Digest::of(&[letter]),
+        size: u64::MAX,
+    };
+    let one = store.writer_apart(endless(1)).unwrap();
+    let two = store.writer_apart(endless(2)).unwrap();
+    drop((one, two));
+    let pushed = push(&store, &name("shop"), &content(3, 4000)).await;
+    assert!(store.has(&pushed));
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_with(&folder, 10_000).await;
+    assert!(matches!(
+        store.writer_apart(endless(1)),
+        Err(StoreError::NoSpace)
+    ));
+    let pushed = push(&store, &name("shop"), &content(3, 4000)).await;
+    assert!(store.has(&pushed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upload_that_rests_too_long_is_dropped_and_one_at_work_is_not() {
     let folder = folder();
     let store = open(&folder).await;
     let at = name("shop");
     let (rests, works) = (
-        store.start_upload(&at).await.unwrap(),
-        store.start_upload(&at).await.unwrap(),
+        store.start_upload(&at, PEER).await.unwrap(),
+        store.start_upload(&at, PEER).await.unwrap(),
     );
     let held = store.upload(&at, &works).await.unwrap();
     tokio::time::advance(Duration::from_secs(3599)).await;

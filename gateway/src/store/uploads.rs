@@ -1,6 +1,7 @@
 //! Blobs that come in several requests.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(super) struct Uploads(Mutex<HashMap<UploadId, Slot>>);
 
 struct Slot {
     name: Name,
+    /// Who began it.
+    peer: IpAddr,
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
     touched: Instant,
 }
@@ -55,25 +58,48 @@ pub struct Upload {
 }
 
 impl Store {
-    /// Begins an upload.
+    /// Begins an upload, unless there are too many already.
     #[expect(
         clippy::unused_async,
         reason = "who keeps something need not know what waits for the disk"
     )]
-    pub async fn start_upload(&self, name: &Name) -> Result<UploadId, StoreError> {
+    pub async fn start_upload(&self, name: &Name, peer: IpAddr) -> Result<UploadId, StoreError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| {
             StoreError::io("name an upload")(std::io::Error::other(error.to_string()))
         })?;
         let id = UploadId(hex(&random));
+        let mut uploads = self.uploads.lock();
+        self.make_room(&mut uploads, peer)?;
         let writer = Writer::new(Arc::clone(&self.core), None, false)?;
         let slot = Slot {
             name: name.clone(),
+            peer,
             writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
             touched: Instant::now(),
         };
-        self.uploads.lock().insert(id.clone(), slot);
+        uploads.insert(id.clone(), slot);
         Ok(id)
+    }
+
+    /// Makes sure that a peer may begin another upload: each is a file, which costs memory as well.
+    fn make_room(
+        &self,
+        uploads: &mut HashMap<UploadId, Slot>,
+        peer: IpAddr,
+    ) -> Result<(), StoreError> {
+        let limits = &self.core.limits;
+        let is_full = |uploads: &HashMap<UploadId, Slot>| {
+            let own = uploads.values().filter(|slot| slot.peer == peer);
+            uploads.len() >= limits.uploads || own.count() >= limits.uploads_of_peer
+        };
+        if is_full(uploads) {
+            drop_rested(uploads, limits.upload_rest);
+        }
+        if is_full(uploads) {
+            return Err(StoreError::TooManyUploads);
+        }
+        Ok(())
     }
 
     /// An upload that is going on; nobody else can have it until it is dropped.
@@ -103,11 +129,15 @@ impl Store {
     pub async fn purge_uploads(&self) -> usize {
         let rest = self.core.limits.upload_rest;
         let mut uploads = self.uploads.lock();
-        let before = uploads.len();
-        // An upload that a request holds is not at rest.
-        uploads.retain(|_, slot| slot.touched.elapsed() < rest || slot.writer.try_lock().is_err());
-        before - uploads.len()
+        drop_rested(&mut uploads, rest)
     }
+}
+
+fn drop_rested(uploads: &mut HashMap<UploadId, Slot>, rest: Duration) -> usize {
+    let before = uploads.len();
+    // An upload that a request holds is not at rest.
+    uploads.retain(|_, slot| slot.touched.elapsed() < rest || slot.writer.try_lock().is_err());
+    before - uploads.len()
 }
 
 impl Uploads {

@@ -35,6 +35,9 @@ pub enum Problem {
     /// It says that it is down.
     #[error("says that it is not available")]
     Down,
+    /// It is not asked, because too many questions wait here.
+    #[error("is asked by too many here at the same time")]
+    Busy,
     /// Nobody answers, or whoever answers is not trusted.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
@@ -47,6 +50,11 @@ impl UpstreamError {
     pub(super) fn new(host: &Host, problem: Problem) -> Self {
         let host = host.clone();
         Self { host, problem }
+    }
+
+    /// Too many want something of a registry.
+    pub(crate) fn busy(host: &Host) -> Self {
+        Self::new(host, Problem::Busy)
     }
 }
 

@@ -29,7 +29,8 @@ use url::Url;
 
 use crate::content::Document;
 use crate::mirror::{MirrorSettings, document};
-use crate::names::{Digest, MirroredName, Reference};
+use crate::names::{Digest, Host, MirroredName, Reference};
+use crate::turns::{Busy, Turn, Turns};
 use connection::Connections;
 pub use error::{Problem, UpstreamError};
 use token::Tokens;
@@ -52,6 +53,7 @@ pub struct Upstream {
 
 struct Inner {
     connections: Connections,
+    turns: Turns,
     tokens: Tokens,
 }
 
@@ -76,6 +78,7 @@ impl Upstream {
     pub fn new(settings: &MirrorSettings) -> Self {
         let inner = Inner {
             connections: Connections::new(settings),
+            turns: Turns::new(settings.questions),
             tokens: Tokens::default(),
         };
         Self {
@@ -96,6 +99,7 @@ impl Upstream {
             path: format!("manifests/{reference}"),
             credentials,
         };
+        let _turn = self.turn(&name.host).await?;
         let answer = self.ask(&question).await?;
         let digest = text(answer.headers(), "docker-content-digest");
         Ok(digest.and_then(|digest| Digest::parse(digest).ok()))
@@ -114,6 +118,7 @@ impl Upstream {
             path: format!("manifests/{reference}"),
             credentials,
         };
+        let _turn = self.turn(&name.host).await?;
         let answer = self.ask(&question).await?;
         let odd = |problem| UpstreamError::new(&name.host, Problem::Odd(problem));
         let announced = text(answer.headers(), header::CONTENT_TYPE.as_str()).map(str::to_owned);
@@ -145,6 +150,7 @@ impl Upstream {
             path: format!("blobs/{digest}"),
             credentials,
         };
+        let _turn = self.turn(&name.host).await?;
         Ok(size(self.ask(&question).await?.headers()))
     }
 
@@ -161,6 +167,7 @@ impl Upstream {
             path: format!("blobs/{digest}"),
             credentials,
         };
+        let _turn = self.turn(&name.host).await?;
         let answer = self.ask(&question).await?;
         let odd = Problem::Odd("it does not say how long its blob is");
         let size = size(answer.headers()).ok_or(UpstreamError::new(&name.host, odd))?;
@@ -172,6 +179,12 @@ impl Upstream {
             size,
             bytes: pieces.boxed(),
         })
+    }
+
+    /// Waits until another question may be asked.
+    async fn turn(&self, host: &Host) -> Result<Turn, UpstreamError> {
+        let turn = self.inner.turns.take().await;
+        turn.map_err(|Busy| UpstreamError::busy(host))
     }
 
     /// Asks, shows credentials where they are wanted, follows redirects. What comes back is a success.
@@ -264,7 +277,7 @@ async fn next(body: &mut Incoming) -> Option<io::Result<Bytes>> {
 }
 
 fn sorted(
-    host: &crate::names::Host,
+    host: &Host,
     answer: http::Response<Incoming>,
 ) -> Result<http::Response<Incoming>, UpstreamError> {
     match Problem::of(answer.status()) {

@@ -7,6 +7,7 @@
     reason = "the functions that tests share fail as tests do"
 )]
 
+mod bounds;
 mod clients;
 mod freshness;
 mod gateway;

@@ -1,5 +1,8 @@
 //! Manifests and blobs as clients read them.
 
+use std::time::Duration;
+
+use berth_gateway::mirror::MirrorError;
 use berth_gateway::names::Digest;
 use serde_json::json;
 
@@ -371,6 +374,17 @@ async fn probes_answer_beside_the_registry() {
         assert_eq!(running.get(path).await.is(200).body, text.as_bytes());
     }
     running.get("/v2/app/manifests/1").await.is(404);
+    // Without the Engine the gateway is alive, and whoever waits for it waits for the Engine as well.
+    let down = MirrorError::Unavailable {
+        message: "the Engine sleeps".to_owned(),
+        retry_after: Duration::from_secs(2),
+    };
+    running.images.trouble(Some(down));
+    let waits = running.get("/readyz").await.is(503);
+    assert_eq!(waits.body, b"not ready: the Engine sleeps\n");
+    running.get("/healthz").await.is(200);
+    running.images.trouble(None);
+    running.get("/readyz").await.is(200);
     let metrics = running.get("/metrics").await.is(200);
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(

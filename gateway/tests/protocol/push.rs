@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use berth_gateway::http::Limits;
 use berth_gateway::names::Digest;
+use berth_gateway::store;
 use serde_json::json;
 
 use crate::running::{
@@ -494,6 +495,28 @@ async fn a_large_manifest_is_taken_and_a_huge_one_is_not() {
         .put_manifest("app", "huge", &manifest)
         .await
         .refuses(413, "SIZE_INVALID");
+}
+
+#[tokio::test]
+async fn uploads_that_nobody_finishes_have_a_limit() {
+    let running = start_with(Setup {
+        store: store::Limits {
+            uploads_of_peer: 2,
+            ..store::Limits::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    let first = running.begin("app").await;
+    running.begin("other").await;
+    let path = "/v2/app/blobs/uploads/";
+    let refused = running.ask("POST", path).send().await;
+    assert!(refused.header("retry-after").is_some());
+    refused.refuses(429, "TOOMANYREQUESTS");
+    // Whole blobs in one request need no session, and one that ends makes room.
+    running.push_blob("app", b"whole").await;
+    running.delete(&first).await.is(204);
+    running.begin("app").await;
 }
 
 #[tokio::test]

@@ -358,6 +358,11 @@ impl Mirror for Images {
         .boxed()
     }
 
+    fn ready(&self) -> Result<(), MirrorError> {
+        let held = self.0.lock().unwrap();
+        held.trouble.clone().map_or(Ok(()), Err)
+    }
+
     fn repositories(&self) -> BoxFuture<'_, Result<Vec<MirroredName>, MirrorError>> {
         let held = self.0.lock().unwrap();
         let names = held.images.iter().map(|(name, ..)| name.clone()).collect();
