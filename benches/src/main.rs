@@ -1,5 +1,6 @@
 //! Measures what docs/performance.md states, each figure beside its peer or limit in the same run.
 
+mod agent;
 mod balancer;
 mod clusters;
 mod document;
@@ -48,6 +49,8 @@ enum Command {
     Balance { file: PathBuf },
     /// The gateway beside docker-registry and `docker save`; needs Docker.
     Gateway(gateway::Arguments),
+    /// The tracer's agent beside a containerd that is idle, then pulls; needs what tests/env brings up.
+    Agent(agent::Arguments),
     /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
     Operator {
         /// The release binary.
@@ -69,6 +72,7 @@ fn main() -> Result<()> {
         Command::Balancer => balancer::measure()?,
         Command::Balance { file } => return balancer::balance(&file),
         Command::Gateway(arguments) => gateway::measure(&arguments)?,
+        Command::Agent(arguments) => agent::measure(&arguments)?,
         Command::Operator { binary } => operator::measure(&binary)?,
     };
     println!("{table}");

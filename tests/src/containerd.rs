@@ -5,10 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use containerd_client::services::v1::InfoRequest;
+use containerd_client::services::v1::content_client::ContentClient;
 use containerd_client::tonic::client::Grpc;
 use containerd_client::tonic::codegen::http::uri::PathAndQuery;
-use containerd_client::tonic::transport::Endpoint;
+use containerd_client::tonic::transport::{Channel, Endpoint};
 use containerd_client::tonic::{Request, Status};
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tonic_prost::ProstCodec;
 
@@ -81,6 +84,23 @@ pub async fn pull(socket: &Path, image: &str) -> Result<String, Status> {
     Ok(answer.image_ref)
 }
 
+/// When the blob's last byte was there.
+pub async fn arrived(socket: &Path, digest: &str) -> Result<Timestamp> {
+    let mut client = ContentClient::new(channel(socket).await?);
+    let mut request = Request::new(InfoRequest {
+        digest: digest.to_owned(),
+    });
+    let namespace = "k8s.io".parse()?;
+    request
+        .metadata_mut()
+        .insert("containerd-namespace", namespace);
+    let info = client.info(request).await?.into_inner().info;
+    let at = info
+        .and_then(|info| info.created_at)
+        .context("the blob has no time")?;
+    Ok(Timestamp::new(at.seconds, at.nanos)?)
+}
+
 fn configuration(home: &Path, socket: &Path, certs_d: &Path) -> String {
     let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
     let (home, socket, certs_d) = (home.display(), socket.display(), certs_d.display());
@@ -98,9 +118,19 @@ where
     I: prost::Message + Default + 'static,
     O: prost::Message + Default + 'static,
 {
-    let unavailable = |error: &dyn std::fmt::Display| Status::unavailable(error.to_string());
+    let mut client = Grpc::new(channel(socket).await?);
+    client.ready().await.map_err(|error| unavailable(&error))?;
+    let method: PathAndQuery = format!("/runtime.v1.ImageService/{method}")
+        .parse()
+        .map_err(|error| unavailable(&error))?;
+    let codec: ProstCodec<I, O> = ProstCodec::default();
+    let answer = client.unary(Request::new(message), method, codec).await?;
+    Ok(answer.into_inner())
+}
+
+async fn channel(socket: &Path) -> Result<Channel, Status> {
     let path = socket.to_owned();
-    let channel = Endpoint::from_static("http://localhost")
+    Endpoint::from_static("http://localhost")
         .connect_with_connector(tower::service_fn(move |_| {
             let path = path.clone();
             async move {
@@ -109,15 +139,11 @@ where
             }
         }))
         .await
-        .map_err(|error| unavailable(&error))?;
-    let mut client = Grpc::new(channel);
-    client.ready().await.map_err(|error| unavailable(&error))?;
-    let method: PathAndQuery = format!("/runtime.v1.ImageService/{method}")
-        .parse()
-        .map_err(|error| unavailable(&error))?;
-    let codec: ProstCodec<I, O> = ProstCodec::default();
-    let answer = client.unary(Request::new(message), method, codec).await?;
-    Ok(answer.into_inner())
+        .map_err(|error| unavailable(&error))
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> Status {
+    Status::unavailable(error.to_string())
 }
 
 /// Of the CRI, what a pull needs.
