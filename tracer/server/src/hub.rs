@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tracer_model::{EventType, PullEvent, PullStatus, SCHEMA_VERSION};
+use tracer_model::{EventType, LayerStatus, PullEvent, PullStatus, SCHEMA_VERSION};
 
 /// One event.
 #[derive(Debug)]
@@ -285,6 +285,19 @@ impl Event {
         };
         // Maps with text keys and finite numbers always have a JSON form.
         serde_json::to_vec(&event).unwrap_or_default().into()
+    }
+
+    /// The JSON of an event about one layer of this event's pull.
+    pub fn json_of(&self, event_type: EventType, layer: &LayerStatus) -> Vec<u8> {
+        let event = PullEvent {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            timestamp: self.time,
+            event_type,
+            node_name: self.node.clone(),
+            pull: None,
+            layer: Some(layer.clone()),
+        };
+        serde_json::to_vec(&event).unwrap_or_default()
     }
 }
 

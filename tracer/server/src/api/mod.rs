@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 mod assets;
 mod figures;
+mod layers;
 mod pulls;
 mod report;
 mod stream;

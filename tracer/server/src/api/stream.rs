@@ -16,8 +16,9 @@ use futures::stream;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
-use tracer_model::PullStatus;
+use tracer_model::{EventType, PullStatus};
 
+use super::layers::Heard;
 use super::{Readers, Service, answers};
 use crate::hub::{Event, Next};
 use crate::query::{Filter, pairs};
@@ -43,11 +44,14 @@ enum Layers {
     All,
     None,
     Of(String),
+    /// As events of their own.
+    Events,
 }
 
 struct Reader {
     tracer: Arc<Tracer>,
     form: Form,
+    heard: Heard,
     seen: u64,
     ticks: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -99,6 +103,7 @@ pub(super) async fn events(
         first: None,
         tracer,
         form,
+        heard: Heard::default(),
         place,
     };
     let mut first = String::from(": connected\n\nretry: 2000\n\n");
@@ -149,6 +154,7 @@ impl Form {
                     form.layers = match value.as_str() {
                         "" | "true" | "all" => Layers::All,
                         "false" | "none" => Layers::None,
+                        "events" => Layers::Events,
                         id => Layers::Of(id.to_owned()),
                     };
                 }
@@ -163,7 +169,7 @@ impl Form {
         let layers = match self.layers {
             Layers::All => 0,
             Layers::None => 1,
-            Layers::Of(_) => return None,
+            Layers::Of(_) | Layers::Events => return None,
         };
         self.filter
             .is_empty()
@@ -178,24 +184,45 @@ impl Form {
         }
     }
 
-    fn write<'a>(&self, epoch: &str, events: impl Iterator<Item = &'a Arc<Event>>) -> BytesMut {
+    fn write(&self, epoch: &str, heard: &mut Heard, events: &[Arc<Event>]) -> BytesMut {
         let mut text = BytesMut::new();
-        for event in events.filter(|event| self.wants(event)) {
-            if self.named {
-                text.put_slice(b"event: ");
-                text.put_slice(event.event_type.as_str().as_bytes());
-                text.put_u8(b'\n');
+        for event in events.iter().filter(|event| self.wants(event)) {
+            if self.layers == Layers::Events {
+                self.write_layers(heard, event, &mut text);
             }
+            self.name(event.event_type, &mut text);
             text.put_slice(format!("id: {epoch}-{}\ndata: ", event.number).as_bytes());
             let layers = match &self.layers {
                 Layers::All => true,
-                Layers::None => false,
+                Layers::None | Layers::Events => false,
                 Layers::Of(id) => event.pull.as_ref().is_some_and(|pull| pull.id == *id),
             };
             text.put_slice(&event.json(layers));
             text.put_slice(b"\n\n");
         }
         text
+    }
+
+    /// Before their pull and without numbers: who comes back to a number has heard of its layers.
+    fn write_layers(&self, heard: &mut Heard, event: &Event, text: &mut BytesMut) {
+        let Some(pull) = &event.pull else { return };
+        for (event_type, layer) in heard.news(pull) {
+            self.name(event_type, text);
+            text.put_slice(b"data: ");
+            text.put_slice(&event.json_of(event_type, layer));
+            text.put_slice(b"\n\n");
+        }
+        if event.event_type == EventType::PullRemoved {
+            heard.forget(&pull.id);
+        }
+    }
+
+    fn name(&self, event_type: EventType, text: &mut BytesMut) {
+        if self.named {
+            text.put_slice(b"event: ");
+            text.put_slice(event_type.as_str().as_bytes());
+            text.put_u8(b'\n');
+        }
     }
 }
 
@@ -228,28 +255,26 @@ impl Reader {
     }
 
     fn piece(&mut self) -> Option<Bytes> {
-        let epoch = &self.tracer.hub.epoch;
         let text = match self.tracer.hub.after(self.seen) {
             Next::Nothing => return None,
             Next::Batch(batch) => {
                 self.seen = batch.events.last()?.number;
-                match self.form.shared() {
-                    Some(index) => batch
-                        .texts
-                        .get(index)?
-                        .get_or_init(|| self.form.write(epoch, batch.events.iter()).freeze())
-                        .clone(),
-                    None => self.form.write(epoch, batch.events.iter()).freeze(),
+                if let Some(index) = self.form.shared() {
+                    let text = batch.texts.get(index)?;
+                    text.get_or_init(|| self.write(&batch.events)).clone()
+                } else {
+                    self.write(&batch.events)
                 }
             }
             Next::Coalesced(events) => {
                 self.seen = events
                     .last()
                     .map_or_else(|| self.tracer.hub.last(), |event| event.number);
-                self.form.write(epoch, events.iter()).freeze()
+                self.write(&events)
             }
             Next::Lost => {
                 self.seen = self.tracer.hub.last();
+                self.heard = Heard::default();
                 let mut text = String::new();
                 if self.form.named {
                     text.push_str("event: reset\ndata: {}\n\n");
@@ -261,8 +286,13 @@ impl Reader {
         (!text.is_empty()).then_some(text)
     }
 
+    fn write(&mut self, events: &[Arc<Event>]) -> Bytes {
+        let epoch = &self.tracer.hub.epoch;
+        self.form.write(epoch, &mut self.heard, events).freeze()
+    }
+
     /// What is true now: everything that goes on, and what ended lately.
-    fn snapshot(&self) -> String {
+    fn snapshot(&mut self) -> String {
         let pulls: Vec<Arc<PullStatus>> = {
             let known = self.tracer.lock();
             let ended = known.recent.values().rev().take(ENDED);
@@ -273,7 +303,7 @@ impl Reader {
             .into_iter()
             .map(|pull| Arc::new(Event::alone(self.seen, now, pull)))
             .collect();
-        let text = self.form.write(&self.tracer.hub.epoch, events.iter());
+        let text = self.write(&events);
         let mut text = String::from_utf8(text.into()).unwrap_or_default();
         if text.is_empty() {
             // A reader that comes back says from where, even if there was nothing to say.

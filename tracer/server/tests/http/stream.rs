@@ -64,6 +64,37 @@ async fn a_reader_gets_a_snapshot_then_what_happens_and_may_come_back() {
 }
 
 #[tokio::test]
+async fn layers_are_events_of_their_own_for_readers_that_ask() {
+    let server = Server::start(&[]).await;
+    let mut reader = Reader::open(&server, "?named=true&layers=events", "").await;
+    reader.until("200 OK").await;
+    for (sequence, kind, bytes) in [(1, "full", 5), (2, "delta", 50)] {
+        server
+            .report(&ours("worker-1", sequence, kind, &[pull("1", bytes)], &[]))
+            .await;
+        let name = if sequence == 1 {
+            "event: layer.started"
+        } else {
+            "event: layer.progress"
+        };
+        reader.until(name).await;
+        let layer = reader.until("data: ").await;
+        assert!(
+            layer.contains(&format!(r#""downloadedBytes":{bytes}"#))
+                && layer.contains(r#""pullId":"worker-1:1""#),
+            "{layer}"
+        );
+        reader.until("event: pull.").await;
+        let whole = reader.until("data: ").await;
+        assert!(!whole.contains(r#""layers""#), "{whole}");
+    }
+    let mut other = Reader::open(&server, "?named=true", "").await;
+    let first = other.until("event: ").await;
+    assert_eq!(first, "event: pull.progress");
+    server.end().await;
+}
+
+#[tokio::test]
 async fn one_reader_too_many_is_told_to_come_later_and_a_place_that_is_left_is_free() {
     let server = Server::start(&["--stream-readers=4"]).await;
     let mut readers = Vec::new();
