@@ -88,6 +88,13 @@ fn run(command: &mut Command) -> Result<String, String> {
     Err(format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// `skopeo`, which trusts whoever signed an image and nobody who serves it.
+pub(crate) fn skopeo(arguments: &[&str]) -> Result<String, String> {
+    run(Command::new("skopeo")
+        .arg("--insecure-policy")
+        .args(arguments))
+}
+
 #[test]
 fn containerd_pulls_what_the_engine_has_by_tag_and_digest() {
     let host = Host::first();

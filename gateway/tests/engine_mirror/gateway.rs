@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::registry::Encryption;
 
 /// A gateway with a store of its own.
 pub(crate) struct Gateway {
@@ -15,6 +17,8 @@ pub(crate) struct Gateway {
     pub(crate) folder: TempDir,
     docker_host: String,
     arguments: Vec<String>,
+    /// Who vouches for it, when it is encrypted.
+    authority: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -73,13 +77,36 @@ pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 impl Gateway {
     pub(crate) fn start(docker_host: &str, arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1", docker_host, arguments)
+    }
+
+    pub(crate) fn start_at(at: &str, docker_host: &str, arguments: &[&str]) -> Self {
+        Self::start_with(at, docker_host, arguments, None)
+    }
+
+    /// Encrypted, at this machine.
+    pub(crate) fn encrypted(docker_host: &str, encryption: &Encryption) -> Self {
+        let (certificate, key) = (&encryption.certificate, &encryption.key);
+        let files = [certificate, key].map(|file| file.display().to_string());
+        let arguments = ["--tls-cert", &files[0], "--tls-key", &files[1]];
+        let authority = Some(certificate.clone());
+        Self::start_with("127.0.0.1", docker_host, &arguments, authority)
+    }
+
+    fn start_with(
+        at: &str,
+        docker_host: &str,
+        arguments: &[&str],
+        authority: Option<PathBuf>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = format!("127.0.0.1:{}", free_port("127.0.0.1"));
+        let address = format!("{at}:{}", free_port(at));
         let mut gateway = Self {
             address,
             folder,
             docker_host: docker_host.to_owned(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            authority,
             child: None,
         };
         gateway.begin();
@@ -112,7 +139,7 @@ impl Gateway {
             .unwrap();
         self.child = Some(child);
         wait("the gateway", || {
-            (self.try_ask("/v2/", &[])?.status == 200).then_some(())
+            (self.try_ask("/healthz", &[])?.status == 200).then_some(())
         });
     }
 
@@ -158,8 +185,9 @@ impl Gateway {
             .arg(&head)
             .arg("--output")
             .arg(&body)
+            .args(self.trust())
             .args(arguments)
-            .arg(format!("http://{}{path}", self.address))
+            .arg(format!("{}://{}{path}", self.scheme(), self.address))
             .status();
         if !asked.unwrap().success() {
             return None;
@@ -174,6 +202,21 @@ impl Gateway {
             headers: headers.collect(),
             body: fs::read(&body).unwrap_or_default(),
         })
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.authority.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
+    fn trust(&self) -> Vec<String> {
+        let authority = self.authority.iter();
+        authority
+            .flat_map(|file| ["--cacert".to_owned(), file.display().to_string()])
+            .collect()
     }
 
     /// A manifest of a mirrored image.

@@ -104,6 +104,12 @@ impl Host {
         Named { host: self, name }
     }
 
+    /// Another name for an image.
+    pub(crate) fn tagged(&self, image: &str, name: &str) -> Named<'_> {
+        self.docker(&["tag", image, name]).unwrap();
+        self.named(name)
+    }
+
     pub(crate) fn inspect(&self, name: &str) -> Option<Value> {
         let text = self.docker(&["image", "inspect", name]).ok()?;
         let all: Value = serde_json::from_str(&text).unwrap();

@@ -15,6 +15,7 @@ mod host;
 mod liar;
 mod names;
 mod private;
+mod pushes;
 mod registry;
 mod relay;
 mod repair;

@@ -22,6 +22,30 @@ pub(crate) struct Encryption {
     pub(crate) key: PathBuf,
 }
 
+impl Encryption {
+    /// A certificate for this machine, which vouches for itself.
+    pub(crate) fn make(folder: &Path) -> Self {
+        let this = Self {
+            certificate: folder.join("certificate.pem"),
+            key: folder.join("key.pem"),
+        };
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
+            .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-subj", "/CN=registry"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(&this.key)
+            .arg("-out")
+            .arg(&this.certificate)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        this
+    }
+}
+
 /// The login of the user, with some password.
 pub(crate) fn credentials(password: &str) -> docker::Credentials {
     docker::Credentials {

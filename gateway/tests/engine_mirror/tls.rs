@@ -1,4 +1,4 @@
-//! A real registry that is encrypted.
+//! Registries that are encrypted: a real one behind the gateway, and the gateway itself.
 
 use std::process::Command;
 
@@ -6,42 +6,16 @@ use berth_gateway::mirror::MirrorSettings;
 use berth_gateway::names::{Host, MirroredName, Name, Reference};
 use berth_gateway::upstream::{Problem, Upstream};
 
+use crate::clients::skopeo;
+use crate::gateway::Gateway;
+use crate::host::{Host as Engine, unique};
 use crate::registry::{Encryption, Registry};
 
 #[tokio::test]
 async fn an_encrypted_registry_is_asked_when_its_authority_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ])
-        .args([
-            "-days",
-            "2",
-            "-subj",
-            "/CN=registry",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(at("key.pem"))
-        .arg("-out")
-        .arg(at("certificate.pem"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let encryption = Encryption {
-        certificate: at("certificate.pem"),
-        key: at("key.pem"),
-    };
+    let encryption = Encryption::make(folder.path());
     let registry = Registry::encrypted("127.0.0.1", &encryption);
     let name = MirroredName {
         host: Host::parse(&registry.address).unwrap(),
@@ -63,7 +37,7 @@ async fn an_encrypted_registry_is_asked_when_its_authority_is_trusted() {
         !matches!(stranger.problem, Problem::Absent | Problem::Login),
         "{stranger}"
     );
-    std::fs::copy(at("certificate.pem"), certificates.join("ca.crt")).unwrap();
+    std::fs::copy(&encryption.certificate, certificates.join("ca.crt")).unwrap();
     let trusted = Upstream::new(&settings);
     let nobody = trusted.look(&name, &tag, None).await.unwrap_err();
     assert_eq!(nobody.problem, Problem::Login);
@@ -78,4 +52,51 @@ async fn an_encrypted_registry_is_asked_when_its_authority_is_trusted() {
         .await
         .unwrap_err();
     assert_eq!(absent.problem, Problem::Absent);
+}
+
+#[test]
+fn an_encrypted_gateway_serves_clients_that_trust_it_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let encryption = Encryption::make(folder.path());
+    let engine = Engine::first();
+    let gateway = Gateway::encrypted(&engine.address, &encryption);
+    let name = unique("encrypted");
+    let _image = engine.image(&format!("{name}:1"), &vec![5; 4 << 20]);
+    let served = gateway.ask(&format!("/v2/{name}/manifests/1"), &[]);
+    assert_eq!(served.status, 200, "{served:?}");
+    let certificates = folder.path().join("certificates");
+    std::fs::create_dir(&certificates).unwrap();
+    let image = format!("docker://{}/{name}:1", gateway.address);
+    let copy = |to: &str| {
+        let to = folder.path().join(to);
+        skopeo(&[
+            "copy",
+            "--src-cert-dir",
+            &certificates.display().to_string(),
+            &image,
+            &format!("dir:{}", to.display()),
+        ])
+        .map(|_| std::fs::read(to.join("manifest.json")).unwrap())
+    };
+    let stranger = copy("stranger").unwrap_err();
+    assert!(stranger.contains("x509"), "{stranger}");
+    std::fs::copy(&encryption.certificate, certificates.join("ca.crt")).unwrap();
+    assert_eq!(copy("trusted").unwrap(), served.body);
+    // Docker trusts its own machine, and is encrypted all the same.
+    let full = format!("{}/{name}:1", gateway.address);
+    engine
+        .docker(&[
+            "push",
+            "--quiet",
+            &engine.tagged(&format!("{name}:1"), &full).name,
+        ])
+        .unwrap();
+    engine.docker(&["pull", "--quiet", &full]).unwrap();
+    let _pulled = engine.named(&full);
+    let plain = format!("http://{}/v2/", gateway.address);
+    let answer = Command::new("curl")
+        .args(["--silent", "--noproxy", "*", &plain])
+        .output()
+        .unwrap();
+    assert!(!answer.status.success(), "{answer:?}");
 }
