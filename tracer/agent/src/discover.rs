@@ -113,19 +113,35 @@ mod tests {
     }
 
     #[test]
-    fn every_distribution_has_its_place_under_the_host() {
-        assert_eq!(
-            paths(Distribution::Rke2, None, "/host"),
-            [
-                "/host/run/k3s/containerd/containerd.sock",
-                "/host/var/run/k3s/containerd/containerd.sock"
-            ]
-        );
-        assert_eq!(
-            paths(Distribution::Microk8s, None, "/"),
-            ["/var/snap/microk8s/common/run/containerd.sock"]
-        );
-        assert_eq!(paths(Distribution::Auto, None, "/").len(), 7);
+    fn every_distribution_has_its_places_under_the_host() {
+        const BELOW_RUN: [&str; 2] = ["/host/run", "/host/var/run"];
+        let in_run = |socket: &str| BELOW_RUN.map(|run| format!("{run}{socket}")).to_vec();
+        let k3s = in_run("/k3s/containerd/containerd.sock");
+        let stock = in_run("/containerd/containerd.sock");
+        let k0s = in_run("/k0s/containerd.sock");
+        let microk8s = vec!["/host/var/snap/microk8s/common/run/containerd.sock".to_owned()];
+        let rancher = |name: &str| format!("/var/lib/rancher/{name}/agent/etc/containerd/certs.d");
+        let etc = "/etc/containerd/certs.d".to_owned();
+        for (distribution, sockets, certs_d) in [
+            (Distribution::K3s, k3s.clone(), rancher("k3s")),
+            (Distribution::Rke2, k3s.clone(), rancher("rke2")),
+            (Distribution::Containerd, stock.clone(), etc.clone()),
+            (Distribution::K0s, k0s.clone(), etc.clone()),
+            (
+                Distribution::Microk8s,
+                microk8s.clone(),
+                "/var/snap/microk8s/current/args/certs.d".to_owned(),
+            ),
+            (
+                Distribution::Auto,
+                [stock, k3s, k0s, microk8s].concat(),
+                etc,
+            ),
+        ] {
+            assert_eq!(paths(distribution, None, "/host"), sockets);
+            let first = &candidates(distribution, None, Path::new("/host"))[0];
+            assert_eq!(first.certs_d, [PathBuf::from(certs_d)], "{distribution:?}");
+        }
         assert_eq!(
             paths(Distribution::K0s, Some("/x/y.sock"), "/"),
             ["/x/y.sock"]

@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod post;
 pub mod reporter;
 pub mod run;
+pub mod servers;
 pub mod session;
 pub mod settings;
 pub mod view;

@@ -1,6 +1,7 @@
 //! Posts reports: one connection that is kept, compressed bodies, a token that may change at any time.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +99,7 @@ pub enum Answer {
 /// A connection to a server.
 pub struct Poster {
     target: Target,
+    address: Option<SocketAddr>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -106,7 +108,16 @@ impl Poster {
     pub fn new(target: Target) -> Self {
         Self {
             target,
+            address: None,
             connection: None,
+        }
+    }
+
+    /// From now on the server is at this address, or wherever its name leads.
+    pub fn go_to(&mut self, address: Option<SocketAddr>) {
+        if self.address != address {
+            self.address = address;
+            self.connection = None;
         }
     }
 
@@ -202,9 +213,11 @@ impl Poster {
             host: authority(url),
             cause,
         };
-        let stream = TcpStream::connect((host.as_str(), port))
-            .await
-            .map_err(failed)?;
+        let connected = match self.address {
+            Some(address) => TcpStream::connect(address).await,
+            None => TcpStream::connect((host.as_str(), port)).await,
+        };
+        let stream = connected.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         if url.scheme() != "https" {
             return handshake(stream).await;

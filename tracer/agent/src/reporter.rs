@@ -1,5 +1,6 @@
 //! Keeps one server up to date: differences as they come, a heartbeat when nothing comes, everything after a failure.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,8 +27,9 @@ pub struct Present {
     pub runtime: Runtime,
 }
 
-/// What a reporter needs to begin.
-pub struct Reporter {
+/// What reporters to the servers of one name have in common.
+#[derive(Clone)]
+pub struct Shared {
     /// Where to.
     pub target: Target,
     /// Kubernetes node.
@@ -38,22 +40,46 @@ pub struct Reporter {
     pub interval: Duration,
     /// The node as it is now.
     pub present: watch::Receiver<Present>,
-    /// Pulls that ended.
-    pub finished: mpsc::UnboundedReceiver<ReportedPull>,
     /// What is counted.
     pub metrics: Metrics,
 }
 
+/// Keeps one server up to date.
+pub struct Reporter {
+    shared: Shared,
+    /// Where the server is, when its name does not say it all.
+    address: watch::Receiver<Option<SocketAddr>>,
+    finished: mpsc::UnboundedReceiver<ReportedPull>,
+}
+
 impl Reporter {
-    /// Reports until the node is watched no more, and once more then.
+    /// Tells what `shared` shows, and the pulls that ended.
+    pub fn new(
+        shared: Shared,
+        address: watch::Receiver<Option<SocketAddr>>,
+        finished: mpsc::UnboundedReceiver<ReportedPull>,
+    ) -> Self {
+        Self {
+            shared,
+            address,
+            finished,
+        }
+    }
+
+    /// Reports until the node is watched no more, and once more then; or until nobody tells it of ended pulls.
     pub async fn run(mut self) {
-        let mut outbox = Outbox::new(&self.node_name, &self.boot_id);
-        let mut poster = Poster::new(self.target.clone());
+        let mut outbox = Outbox::new(&self.shared.node_name, &self.shared.boot_id);
+        let mut poster = Poster::new(self.shared.target.clone());
         let mut failures = 0_u32;
         let mut last = Instant::now();
         loop {
-            let is_over = self.collect(&mut outbox);
-            let present = self.present.borrow_and_update().clone();
+            if self.address.has_changed().unwrap_or_default() {
+                // Whoever is there now has not failed yet.
+                failures = 0;
+            }
+            poster.go_to(*self.address.borrow_and_update());
+            let is_over = self.collect(&mut outbox).await;
+            let present = self.shared.present.borrow_and_update().clone();
             let urgency = outbox.urgency(&present.active, &present.runtime);
             let due = last + self.wait(failures, urgency);
             if !is_over && Instant::now() < due {
@@ -63,7 +89,9 @@ impl Reporter {
             let prepared = outbox.prepare(&present.active, &present.runtime, Timestamp::now());
             let outcome = self.send(&mut poster, &prepared.report, failures).await;
             let given_up = outbox.settle(prepared, outcome);
-            self.metrics.reported(outcome, given_up, outbox.waiting());
+            self.shared
+                .metrics
+                .reported(outcome, given_up, outbox.waiting());
             last = Instant::now();
             failures = match outcome {
                 Outcome::Acknowledged => 0,
@@ -77,12 +105,23 @@ impl Reporter {
     }
 
     /// Takes the pulls that ended; says whether nothing more can come.
-    fn collect(&mut self, outbox: &mut Outbox) -> bool {
-        while let Ok(pull) = self.finished.try_recv() {
-            let lost = outbox.finished(pull);
-            self.metrics.lost(lost, outbox.waiting());
+    async fn collect(&mut self, outbox: &mut Outbox) -> bool {
+        let is_over = self.shared.present.has_changed().is_err();
+        if is_over {
+            // Those that are on their way still come.
+            while let Some(pull) = self.finished.recv().await {
+                self.keep(pull, outbox);
+            }
         }
-        self.present.has_changed().is_err()
+        while let Ok(pull) = self.finished.try_recv() {
+            self.keep(pull, outbox);
+        }
+        is_over || self.finished.is_closed()
+    }
+
+    fn keep(&self, pull: ReportedPull, outbox: &mut Outbox) {
+        let lost = outbox.finished(pull);
+        self.shared.metrics.lost(lost, outbox.waiting());
     }
 
     fn wait(&self, failures: u32, urgency: Urgency) -> Duration {
@@ -91,8 +130,8 @@ impl Reporter {
             return unsigned(back_off(failures, chance));
         }
         match urgency {
-            Urgency::Change => SOONEST.min(self.interval),
-            Urgency::Progress => self.interval,
+            Urgency::Change => SOONEST.min(self.shared.interval),
+            Urgency::Progress => self.shared.interval,
             Urgency::Heartbeat => {
                 Duration::from_secs_f64(HEARTBEAT_SECONDS + HEARTBEAT_SPREAD_SECONDS * chance)
             }
@@ -104,12 +143,11 @@ impl Reporter {
         // After a failure news do not shorten the wait, but the end does.
         tokio::select! {
             () = sleep => {}
-            _ = self.present.changed(), if failures == 0 => {}
+            _ = self.shared.present.changed(), if failures == 0 => {}
+            // One whose sender is gone never changes again.
+            Ok(()) = self.address.changed() => self.address.mark_changed(),
             pull = self.finished.recv() => match pull {
-                Some(pull) => {
-                    let lost = outbox.finished(pull);
-                    self.metrics.lost(lost, outbox.waiting());
-                }
+                Some(pull) => self.keep(pull, outbox),
                 None => tokio::time::sleep(Duration::from_millis(1)).await,
             },
         }
@@ -131,11 +169,11 @@ impl Reporter {
         match problem {
             // Once per outage: the same line every half minute from every node helps nobody.
             Some(problem) if failures == 0 => {
-                tracing::warn!(server.url = %self.target.url, problem, "failed to report; pulls that end are kept until the server is back");
+                tracing::warn!(server.url = %self.shared.target.url, problem, "failed to report; pulls that end are kept until the server is back");
             }
             Some(problem) => tracing::debug!(problem, failures, "failed to report again"),
             None if failures > 0 => {
-                tracing::info!(server.url = %self.target.url, "reports arrive again");
+                tracing::info!(server.url = %self.shared.target.url, "reports arrive again");
             }
             None => {}
         }

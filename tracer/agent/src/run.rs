@@ -9,7 +9,8 @@ use tokio::time::{Duration, timeout};
 
 use crate::discover;
 use crate::health::Metrics;
-use crate::reporter::{Present, Reporter};
+use crate::reporter::{Present, Shared};
+use crate::servers::Servers;
 use crate::settings::Settings;
 use crate::watch::{Watch, unreachable_runtime};
 
@@ -45,16 +46,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     for target in settings.targets() {
         let (sender, finished) = mpsc::unbounded_channel();
         senders.push(sender);
-        let reporter = Reporter {
+        let shared = Shared {
             target,
             node_name: settings.node_name.clone(),
             boot_id: boot_id()?,
             interval: settings.report_interval,
             present: present.subscribe(),
-            finished,
             metrics: metrics.clone(),
         };
-        reporters.push(tokio::spawn(reporter.run()));
+        reporters.push(tokio::spawn(Servers::new(shared, finished).run()));
     }
     let host_prefix = settings.host_prefix.clone();
     let watch = Watch {

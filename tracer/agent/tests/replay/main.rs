@@ -14,7 +14,7 @@ mod recording;
 mod runtime;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use daemon::http::Readiness;
@@ -37,18 +37,20 @@ struct Said {
     finished: Vec<ReportedPull>,
 }
 
-async fn replay(name: &str) -> Said {
-    let recording = Recording::read(name);
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("containerd.sock");
-    let runtime = runtime::start(&socket, &recording.version);
-    let (present, mut seen) = watch::channel(Present {
+/// Begins to watch a socket: the node as it is shown, and the pulls that end.
+fn watched(
+    socket: &Path,
+) -> (
+    watch::Receiver<Present>,
+    mpsc::UnboundedReceiver<ReportedPull>,
+) {
+    let (present, seen) = watch::channel(Present {
         active: Vec::new(),
         runtime: unreachable_runtime(),
     });
-    let (sender, mut ends) = mpsc::unbounded_channel();
+    let (sender, ends) = mpsc::unbounded_channel();
     let watch = Watch {
-        candidates: candidates(Distribution::Auto, Some(&socket), &PathBuf::from("/")),
+        candidates: candidates(Distribution::Auto, Some(socket), &PathBuf::from("/")),
         host_prefix: PathBuf::from("/"),
         certs_d: None,
         namespaces: vec!["k8s.io".to_owned()],
@@ -58,6 +60,15 @@ async fn replay(name: &str) -> Said {
         readiness: Readiness::default(),
     };
     tokio::spawn(watch.run());
+    (seen, ends)
+}
+
+async fn replay(name: &str) -> Said {
+    let recording = Recording::read(name);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("containerd.sock");
+    let runtime = runtime::start(&socket, &recording.version);
+    let (mut seen, mut ends) = watched(&socket);
     seen.wait_for(|present| present.runtime.state == RuntimeState::Connected)
         .await
         .unwrap();
@@ -265,4 +276,30 @@ async fn failures_on_1_6_are_no_successes() {
 #[tokio::test]
 async fn failures_on_2_1_are_no_successes() {
     failures("2.1.9").await;
+}
+
+#[tokio::test]
+async fn a_socket_that_accepts_and_says_nothing_is_a_hanging_runtime_until_one_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("containerd.sock");
+    let mute = tokio::net::UnixListener::bind(&socket).unwrap();
+    let accepting = tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(mute.accept().await.unwrap());
+        }
+    });
+    let (mut seen, _ends) = watched(&socket);
+    let becomes = async |seen: &mut watch::Receiver<Present>, state| {
+        let waiting = seen.wait_for(|present| present.runtime.state == state);
+        let found = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        found.unwrap_or_else(|_| panic!("never {state:?}")).unwrap();
+    };
+    becomes(&mut seen, RuntimeState::Hanging).await;
+    accepting.abort();
+    assert!(accepting.await.unwrap_err().is_cancelled());
+    becomes(&mut seen, RuntimeState::Unreachable).await;
+    std::fs::remove_file(&socket).unwrap();
+    runtime::start(&socket, "2.1.9");
+    becomes(&mut seen, RuntimeState::Connected).await;
 }
