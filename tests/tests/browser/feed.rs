@@ -1,6 +1,7 @@
 //! The server, and agents that report made-up pulls to it.
 
 use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use e2e::process::{Server, free_ports};
@@ -17,17 +18,25 @@ pub(crate) struct Tracer {
     metrics: u16,
     server: RefCell<Option<Server>>,
     sequence: Cell<u64>,
+    /// Of the cluster whose pods and Events it knows, if it knows one.
+    kubeconfig: Option<PathBuf>,
     folder: TempDir,
 }
 
 impl Tracer {
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// One that knows the pods and Events of a cluster.
+    pub(crate) fn start_with(kubeconfig: Option<PathBuf>) -> Result<Self> {
         let [port, metrics] = free_ports()?;
         let this = Self {
             port,
             metrics,
             server: RefCell::default(),
             sequence: Cell::new(0),
+            kubeconfig,
             folder: tempfile::tempdir()?,
         };
         this.again()?;
@@ -37,16 +46,24 @@ impl Tracer {
     /// Starts it, at the same address each time and with its history.
     pub(crate) fn again(&self) -> Result<()> {
         let program = Settings::from_env().binary("berth-tracer-server")?;
+        let config = self
+            .kubeconfig
+            .as_deref()
+            .unwrap_or(Path::new(""))
+            .display();
         let arguments = [
+            format!("KUBECONFIG={config}"),
+            program.display().to_string(),
             format!("--http-address=127.0.0.1:{}", self.port),
             format!("--metrics-address=127.0.0.1:{}", self.metrics),
             format!(
                 "--history-folder={}",
                 self.folder.path().join("history").display()
             ),
-            "--kubernetes=false".to_owned(),
+            format!("--kubernetes={}", self.kubeconfig.is_some()),
         ];
-        let mut server = Server::start(&program, arguments, self.folder.path().join("server.log"))?;
+        let env = Path::new("/usr/bin/env");
+        let mut server = Server::start(env, arguments, self.folder.path().join("server.log"))?;
         let ready = until("the tracer's server", || {
             let (status, _) = request(self.port, "GET", "/readyz", None)?;
             ensure!(status == 200, "{status}");

@@ -1,7 +1,6 @@
 //! Light and dark: every word is readable, and the pictures of the guide are made here.
 
 use anyhow::{Result, ensure};
-use e2e::settings::{Settings, repository};
 use serde_json::{Value, json};
 
 use super::chromium::Browser;
@@ -105,7 +104,8 @@ fn readable(theme: &str) -> Result<()> {
     let media = json!({"features": [{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]});
     browser.devtools("Emulation.setEmulatedMedia", &media)?;
     for rest in [
-        "?open=worker-1%2Fa",
+        "?open=worker-1%3Aa",
+        "?open=worker-2%3Af",
         "?state=failed",
         "?view=nodes",
         "?view=registries",
@@ -114,11 +114,12 @@ fn readable(theme: &str) -> Result<()> {
         browser.open(&tracer.url(rest))?;
         let live = "return document.querySelector('.connection')?.innerText";
         browser.see("a live page", live, |text| text == "Live")?;
-        if rest == "?open=worker-1%2Fa" {
-            browser.open(&tracer.url(""))?;
-            let cart = "const row = [...document.querySelectorAll('.rows [role=row]')].find(row => row.innerText.includes('shop/cart') && row.innerText.includes('1.4')); row?.click(); return Boolean(row)";
-            browser.see("the row", cart, |found| *found == true)?;
-            browser.reads("Layers")?;
+        if rest.contains("open=") {
+            let title = "return document.querySelector('aside h2') !== null";
+            browser.see("the details", title, |seen| *seen == true)?;
+        }
+        if rest == "?state=failed" {
+            browser.press(&["?"])?;
         }
         let scheme =
             browser.run("return getComputedStyle(document.documentElement).colorScheme")?;
@@ -132,24 +133,7 @@ fn readable(theme: &str) -> Result<()> {
             .collect();
         ensure!(poor.is_empty(), "{theme} {rest}: {poor:#?}");
     }
-    if Settings::from_env().screenshots {
-        picture(&browser, &tracer, theme)?;
-    }
     Ok(())
-}
-
-/// The pull in the middle of its download, with its layers beside the table.
-fn picture(browser: &Browser, tracer: &Tracer, theme: &str) -> Result<()> {
-    let size = json!({"width": 1440, "height": 720, "deviceScaleFactor": 1, "mobile": false});
-    browser.devtools("Emulation.setDeviceMetricsOverride", &size)?;
-    show_everything(tracer)?;
-    browser.open(&tracer.url(""))?;
-    let cart = "const row = [...document.querySelectorAll('.rows [role=row]')].find(row => row.innerText.includes('shop/cart') && row.innerText.includes('1.4')); row?.click(); return Boolean(row)";
-    browser.see("the row", cart, |found| *found == true)?;
-    browser.reads("Layers")?;
-    let folder = repository().join("docs/images");
-    std::fs::create_dir_all(&folder)?;
-    browser.screenshot(&folder.join(format!("tracer-{theme}.png")))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod details;
 mod keyboard;
 mod line;
+mod pods;
 mod screens;
 mod smooth;
 mod views;
