@@ -1,6 +1,6 @@
 //! What the Engine has now is what is served now.
 
-use crate::gateway::{Gateway, files, sha256, wait};
+use crate::gateway::{Gateway, files, noise, sha256, wait};
 use crate::host::{Host, unique};
 use crate::registry::Registry;
 use crate::relay::Relay;
@@ -197,19 +197,4 @@ fn who_goes_away_does_not_end_the_export_and_who_comes_again_finds_it() {
     });
     let answer = gateway.manifest(NOBODY, &name, "1", None);
     gateway.all_blobs(NOBODY, &name, &answer, None);
-}
-
-/// Bytes that no disk makes smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next)
-        .flatten()
-        .take(length)
-        .collect()
 }

@@ -293,3 +293,18 @@ pub(crate) fn files(folder: &Path) -> usize {
         .map(|path| if path.is_dir() { files(&path) } else { 1 })
         .sum()
 }
+
+/// Bytes that no disk makes smaller.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next)
+        .flatten()
+        .take(length)
+        .collect()
+}

@@ -9,6 +9,7 @@
 
 mod bounds;
 mod clients;
+mod exports;
 mod freshness;
 mod gateway;
 mod host;
