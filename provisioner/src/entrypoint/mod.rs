@@ -38,7 +38,8 @@ pub const GATEWAY_PATH: &str = "/etc/k3d/gateway";
 pub const HOSTS_PATH: &str = "/etc/k3d/hosts";
 /// Where the memory that a node shows stands for the memory script.
 pub const MEMINFO_PATH: &str = "/etc/k3d/meminfo";
-const COREDNS_PATH: &str = "/etc/k3d/coredns-custom.yaml";
+/// Where the names for pods stand; on servers that run `CoreDNS`.
+pub const COREDNS_PATH: &str = "/etc/k3d/coredns-custom.yaml";
 const MANIFESTS_PATH: &str = "/etc/k3d/manifests";
 
 const SCRIPT_MODE: u32 = 0o744;

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::create::{
-    container_steps, file_steps, folder_steps, has_kubelet, kubernetes_name, registry_steps,
-    start_step,
-};
+use super::create::{container_steps, file_steps, folder_steps, registry_steps, start_step};
+use super::kubernetes::{has_kubelet, kubernetes_name};
 use super::{ClusterRegistries, PortChange, Refusal, Surroundings, change_ports, start, together};
 use crate::balancer::config::Config;
 use crate::cluster::{ClusterSpec, ContainerPort, NodeSpec, PortMap, Role, Wait};
@@ -71,7 +69,7 @@ pub fn apply(
         result.steps.push(Step::WaitForNodes {
             server,
             nodes: nodes
-                .map(|node| kubernetes_name(&node.name, &node.args))
+                .map(|node| kubernetes_name(&node.name, &node.args, &node.env))
                 .collect(),
             wait: spec.options.wait,
         });
@@ -236,7 +234,7 @@ fn add(
         .filter(|node| find(cluster, &node.name).is_none())
         .collect();
     let adds_servers = missing.iter().any(|node| node.role == Role::Server);
-    if adds_servers && cluster.initializing_server().is_none() {
+    if adds_servers && cluster.servers().count() == 1 && cluster.initializing_server().is_none() {
         return Err(Refusal::SingleServer {
             cluster: cluster.name.clone(),
         });
@@ -269,7 +267,7 @@ fn label(
     result: &mut Application,
 ) {
     for node in &spec.nodes {
-        let name = kubernetes_name(&node.name, &node.args);
+        let name = kubernetes_name(&node.name, &node.args, &node.env);
         let (Some(there), Some(_)) = (found.labels.get(&name), find(cluster, &node.name)) else {
             continue;
         };
@@ -407,7 +405,7 @@ fn remove(spec: &ClusterSpec, cluster: &Cluster, server: &str, result: &mut Appl
             .push(format!("- {} {}", node.role, node.name));
         result.steps.push(Step::ForgetNode {
             server: server.to_owned(),
-            node: kubernetes_name(&node.name, &node.command()),
+            node: kubernetes_name(&node.name, &node.command(), &node.env()),
         });
         result.steps.push(Step::RemoveContainer {
             container: node.name.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::kubernetes::{has_kubelet, kubernetes_name};
 use super::{ClusterRegistries, Surroundings, together};
 use crate::balancer::config::Config;
 use crate::cluster::{BalancerSpec, ClusterSpec, NodeFile, NodeSpec, RegistrySpec, Role, Wait};
@@ -269,24 +270,8 @@ fn wait_for_nodes(cluster: &ClusterSpec) -> Step {
     Step::WaitForNodes {
         server: names::server(&cluster.name, 0),
         nodes: nodes
-            .map(|node| kubernetes_name(&node.name, &node.args))
+            .map(|node| kubernetes_name(&node.name, &node.args, &node.env))
             .collect(),
         wait: cluster.options.wait,
     }
-}
-
-/// Whether this container registers a Kubernetes node.
-pub(super) fn has_kubelet(role: Role, args: &[String]) -> bool {
-    role == Role::Agent
-        || (role == Role::Server && !args.iter().any(|arg| arg.starts_with("--disable-agent")))
-}
-
-/// The name under which it does so.
-pub(super) fn kubernetes_name(container: &str, args: &[String]) -> String {
-    let given = args.iter().enumerate().find_map(|(index, arg)| {
-        arg.strip_prefix("--node-name=")
-            .map(str::to_owned)
-            .or_else(|| (arg == "--node-name").then(|| args.get(index + 1).cloned())?)
-    });
-    given.unwrap_or_else(|| container.to_owned())
 }

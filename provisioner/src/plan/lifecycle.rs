@@ -1,6 +1,6 @@
 //! The steps that start, stop and delete what is there.
 
-use super::create::{has_kubelet, kubernetes_name};
+use super::kubernetes::{has_kubelet, kubernetes_name};
 use super::{Surroundings, together};
 use crate::cluster::{Role, Wait};
 use crate::names;
@@ -69,7 +69,7 @@ fn wait_for_nodes(cluster: &Cluster, wait: Wait) -> Option<Step> {
     Some(Step::WaitForNodes {
         server: cluster.api_server()?.name.clone(),
         nodes: nodes
-            .map(|node| kubernetes_name(&node.name, &node.command()))
+            .map(|node| kubernetes_name(&node.name, &node.command(), &node.env()))
             .collect(),
         wait,
     })

@@ -2,6 +2,7 @@
 
 mod apply;
 mod create;
+pub(crate) mod kubernetes;
 mod lifecycle;
 mod nodes;
 mod ports;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use registries::Secret;
 
-use super::create::{has_kubelet, kubernetes_name, limit_memory, meminfo, node_folder};
+use super::create::{limit_memory, meminfo, node_folder};
+use super::kubernetes::{has_kubelet, kubernetes_name};
 use super::lifecycle::has_folder;
 use super::refusal::Refusal;
 use super::{Surroundings, together};
@@ -89,10 +90,10 @@ pub fn add_nodes(
         });
         made.push(spec);
     }
-    let new: Vec<(String, Vec<String>)> = made
+    let nodes: Vec<String> = made
         .iter()
         .filter(|spec| has_kubelet(spec.role, &spec.command))
-        .map(|spec| (spec.name.clone(), spec.command.clone()))
+        .map(|spec| kubernetes_name(&spec.name, &spec.command, &spec.env))
         .collect();
     together(
         &mut steps,
@@ -110,10 +111,7 @@ pub fn add_nodes(
     if let (Wait::Nodes | Wait::Pods, Some(server)) = (addition.wait, cluster.api_server()) {
         steps.push(Step::WaitForNodes {
             server: server.name.clone(),
-            nodes: new
-                .iter()
-                .map(|(name, args)| kubernetes_name(name, args))
-                .collect(),
+            nodes,
             wait: addition.wait,
         });
     }

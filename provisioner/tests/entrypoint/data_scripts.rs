@@ -7,6 +7,20 @@ use crate::written::{MERGES, server_files, text_of};
 
 const BEFORE: &str = include_str!("../golden/entrypoint/nat.before");
 const AFTER: &str = include_str!("../golden/entrypoint/nat.after");
+/// Answers while the file `api` is there; `node-hosts` is what `CoreDNS`'s own ConfigMap has.
+const KUBECTL: &str = r#"root=$K3D_ENTRYPOINT_ROOT
+echo "$@" >>"$root/calls"
+[ -e "$root/api" ] || exit 1
+case "$1 $3" in
+  "get coredns") [ -e "$root/node-hosts" ] && printf '7\n' && cat "$root/node-hosts" ;;
+  "patch coredns")
+    for patch; do :; done
+    printf '%s\n' "$patch" >"$root/patch"
+    printf '%s\n' "$patch" | sed -n 's/^    //p' >"$root/node-hosts"
+    ;;
+  *) echo "$1" >>"$root/answered" ;;
+esac
+"#;
 const MANIFESTS: &str = "var/lib/rancher/k3s/server/manifests";
 
 fn with_script(shell: Shell, name: &str) -> Sandbox {
@@ -26,11 +40,22 @@ fn with_hosts(shell: Shell) -> Sandbox {
     ] {
         sandbox.put(path, &text_of(&server_files(), path));
     }
-    sandbox.put_tool(
-        "kubectl",
-        "echo \"$@\" >>\"$K3D_ENTRYPOINT_ROOT/calls\"\n[ -e \"$K3D_ENTRYPOINT_ROOT/api\" ] && echo \"$1\" >>\"$K3D_ENTRYPOINT_ROOT/answered\"",
-    );
+    sandbox.put("kubeconfig", "of k3s");
+    sandbox.put_tool("kubectl", KUBECTL);
     sandbox
+}
+
+/// The hosts script in a hurry, with what it leaves behind.
+fn run_hosts(sandbox: &Sandbox, variables: &[(&str, &str)]) {
+    let mut command = sandbox.command("bin/k3d-entrypoint-hosts.sh");
+    command
+        .env("KUBECONFIG", sandbox.path("kubeconfig"))
+        .env("K3D_COREDNS_PAUSE", "0.01")
+        .env("K3D_COREDNS_TRIES", "100000")
+        .env("K3D_COREDNS_AGAIN", "0")
+        .env("K3D_COREDNS_ROUNDS", "3")
+        .envs(variables.iter().copied());
+    assert!(command.status().unwrap().success());
 }
 
 #[test]
@@ -59,7 +84,7 @@ fn the_hosts_file_is_written_in_place_because_it_is_a_mount() {
         let sandbox = with_hosts(shell);
         let number = || fs::metadata(sandbox.path("etc/hosts")).unwrap().ino();
         let before = number();
-        sandbox.run_well("bin/k3d-entrypoint-hosts.sh");
+        run_hosts(&sandbox, &[("K3D_COREDNS_TRIES", "0")]);
         assert_eq!(number(), before);
         assert!(
             sandbox
@@ -80,7 +105,7 @@ fn k3s_is_given_the_names_for_pods_before_it_starts() {
         let own = format!("{MANIFESTS}/k3d-host-aliases.yaml");
         sandbox.put(&own, "of an earlier start: coredns-custom");
         for _ in 0..2 {
-            sandbox.run_well("bin/k3d-entrypoint-hosts.sh");
+            run_hosts(&sandbox, &[("K3D_COREDNS_TRIES", "0")]);
             assert_eq!(
                 sandbox.get(&own),
                 include_str!("../golden/entrypoint/coredns-custom.yaml")
@@ -88,6 +113,45 @@ fn k3s_is_given_the_names_for_pods_before_it_starts() {
         }
         assert_eq!(fs::read_dir(sandbox.path(MANIFESTS)).unwrap().count(), 2);
         assert_eq!(sandbox.get("calls"), "");
+    }
+}
+
+#[test]
+fn the_names_stand_in_the_node_hosts_of_coredns_beside_those_of_k3s() {
+    for shell in SHELLS {
+        let sandbox = with_hosts(shell);
+        run_hosts(&sandbox, &[]);
+        sandbox.wait_for("calls", |calls| calls.lines().count() > 2);
+        // The API answers, then k3s applies its manifest, which tells of its own nodes.
+        sandbox.put("api", "");
+        let of_k3s = "172.18.0.2 k3d-demo-server-0\n10.9.9.9 git.example other\n";
+        sandbox.put("node-hosts", of_k3s);
+        let expected = "172.18.0.2 k3d-demo-server-0\n10.9.9.9 other\n192.168.1.5 git.example\n\
+             192.168.1.5 Registry.example\nfd00::7 six\n172.18.0.1 host.k3d.internal\n";
+        sandbox.wait_for("var/log/k3d-coredns.log", |log| {
+            log.contains("CoreDNS knows")
+        });
+        assert_eq!(sandbox.get("node-hosts"), expected, "{shell:?}");
+        assert!(
+            sandbox
+                .get("patch")
+                .starts_with("metadata:\n  resourceVersion: \"7\"\ndata:\n  NodeHosts: |\n")
+        );
+        // It says the same three times; only the first made a change.
+        let patches = |sandbox: &Sandbox| sandbox.get("calls").matches("patch configmap").count();
+        assert_eq!(patches(&sandbox), 1);
+        // Nothing is left of it when k3s writes its own anew, but for the next look.
+        sandbox.put("node-hosts", "");
+        fs::remove_file(sandbox.path("var/log/k3d-coredns.log")).unwrap();
+        run_hosts(&sandbox, &[]);
+        sandbox.wait_for("var/log/k3d-coredns.log", |log| {
+            log.contains("CoreDNS knows")
+        });
+        assert!(
+            sandbox
+                .get("node-hosts")
+                .starts_with("192.168.1.5 git.example\n")
+        );
     }
 }
 
@@ -100,20 +164,15 @@ fn a_config_map_of_the_user_is_added_to_once_the_cluster_runs() {
             &format!("{MANIFESTS}/mine.yaml"),
             "metadata: {name: coredns-custom}\n",
         );
-        let mut command = sandbox.command("bin/k3d-entrypoint-hosts.sh");
-        command
-            .env("K3D_COREDNS_PAUSE", "0")
-            .env("K3D_COREDNS_TRIES", "100000")
-            .env("K3D_COREDNS_AGAIN", "0")
-            .env("K3D_COREDNS_ROUNDS", "3");
         // It returns at once; what it left behind goes on until the API server answers.
-        assert!(command.status().unwrap().success());
+        run_hosts(&sandbox, &[]);
         assert!(
             !sandbox
                 .path(&format!("{MANIFESTS}/k3d-host-aliases.yaml"))
                 .exists()
         );
         sandbox.wait_for("calls", |calls| calls.matches("create -f").count() > 2);
+        sandbox.put("node-hosts", "");
         sandbox.put("api", "");
         sandbox.wait_for("var/log/k3d-coredns.log", |log| {
             log.contains("CoreDNS knows")
@@ -133,11 +192,7 @@ fn a_manifest_that_cannot_be_written_is_created_in_the_cluster_and_given_up_in_t
     for shell in SHELLS {
         let sandbox = with_hosts(shell);
         sandbox.put("var/lib/rancher", "no folder");
-        let mut command = sandbox.command("bin/k3d-entrypoint-hosts.sh");
-        command
-            .env("K3D_COREDNS_PAUSE", "0")
-            .env("K3D_COREDNS_TRIES", "2");
-        assert!(command.status().unwrap().success());
+        run_hosts(&sandbox, &[("K3D_COREDNS_TRIES", "2")]);
         sandbox.wait_for("var/log/k3d-coredns.log", |log| log.contains("gave up"));
         assert_eq!(sandbox.get("calls").matches("create -f").count(), 2);
     }

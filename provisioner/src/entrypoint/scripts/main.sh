@@ -3,7 +3,7 @@
 #
 # Written anew before every start by the tool that manages the cluster. Each /bin/k3d-entrypoint-*.sh prepares one
 # thing; one that fails keeps the node from starting.
-# shellcheck disable=SC2317,SC3028 # a trap calls some; the Engine sets HOSTNAME
+# shellcheck disable=SC2317,SC3028,SC2018,SC2019 # a trap calls some; the Engine sets HOSTNAME; names are ASCII
 set -u
 
 root=${K3D_ENTRYPOINT_ROOT:-}
@@ -12,7 +12,8 @@ log=$root/var/log/k3d-entrypoints_$(date +%y%m%d%H%M%S).log
 drain_seconds=${K3D_DRAIN_SECONDS:-5}
 pause=${K3D_UNCORDON_PAUSE:-3}
 tries=${K3D_UNCORDON_TRIES:-200}
-export KUBECONFIG="${KUBECONFIG:-${K3S_KUBECONFIG_OUTPUT:-/etc/rancher/k3s/k3s.yaml}}"
+# For kubectl alone: k3s is to see the environment that it was given.
+kubeconfig=${KUBECONFIG:-${K3S_KUBECONFIG_OUTPUT:-/etc/rancher/k3s/k3s.yaml}}
 
 role=${1:-}
 k3s=
@@ -36,13 +37,13 @@ node_name() {
   if [ -z "$name" ] && [ -f "$config" ]; then
     name=$(sed -n 's/^node-name:[[:space:]]*["'\'']\{0,1\}\([^"'\''#[:space:]]*\).*/\1/p' "$config")
   fi
-  printf '%s' "${name:-${HOSTNAME:-$(hostname)}}" | tr '[:upper:]' '[:lower:]'
+  printf '%s' "${name:-${HOSTNAME:-$(hostname)}}" | tr A-Z a-z
 }
 
 # A node that was drained when it stopped takes pods again. Gives up on a name that never appears.
 uncordon() {
   count=0
-  until kubectl uncordon "$node" >>"$log" 2>&1; do
+  until KUBECONFIG=$kubeconfig kubectl uncordon "$node" >>"$log" 2>&1; do
     count=$((count + 1))
     if [ "$count" -ge "$tries" ]; then
       say "gave up uncordoning node $node: it is not registered under this name"
@@ -54,7 +55,7 @@ uncordon() {
 }
 
 drain() {
-  kubectl drain "$node" --force --delete-emptydir-data --ignore-daemonsets --disable-eviction \
+  KUBECONFIG=$kubeconfig kubectl drain "$node" --force --delete-emptydir-data --ignore-daemonsets --disable-eviction \
     --timeout="${drain_seconds}s" >>"$log" 2>&1 &
   draining=$!
   (sleep "$drain_seconds"; kill -KILL "$draining") >/dev/null 2>&1 &

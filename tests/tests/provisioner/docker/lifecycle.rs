@@ -18,6 +18,7 @@ pub(crate) async fn lives(session: &Session) -> Result<()> {
         .create(&cluster, &["--agents", "1", "--wait"])
         .await?;
     session.is_reachable(&cluster).await?;
+    coredns_serves(session, "host.k3d.internal").await?;
     has_nodes(session, 2).await?;
     session
         .k3d(&["cluster", "stop", &cluster])
@@ -28,6 +29,7 @@ pub(crate) async fn lives(session: &Session) -> Result<()> {
     let start = ["cluster", "start", &cluster, "--wait", "--timeout", "120s"];
     session.k3d(&start).succeeds().await?;
     session.is_reachable(&cluster).await?;
+    coredns_serves(session, "host.k3d.internal").await?;
     has_nodes(session, 2).await?;
     let extra = session.name("extra");
     let add = [

@@ -74,19 +74,16 @@ pub(crate) async fn resolves(session: &Session, container: &str, name: &str) -> 
     Ok(())
 }
 
-/// Waits until the cluster's DNS serves a host, from its own ConfigMap or from the custom one.
+/// The cluster's DNS serves a host: in the way that k3d has, at once, and by the custom part of its configuration.
 pub(crate) async fn coredns_serves(session: &Session, name: &str) -> Result<()> {
-    eventually(&format!("{name} in CoreDNS's hosts"), SOON, || async {
-        let maps = session.get(&["-n", "kube-system", "configmaps"]).await?;
-        let items = maps["items"].as_array().cloned().unwrap_or_default();
-        let dns = items.iter().filter(|map| {
-            map["metadata"]["name"]
-                .as_str()
-                .is_some_and(|name| name.starts_with("coredns"))
-        });
-        let data: String = dns.map(|map| map["data"].to_string()).collect();
-        contains(&data, name)
-    })
+    let map = async |name| session.get(&["-n", "kube-system", "configmap", name]).await;
+    let hosts = map("coredns").await?["data"]["NodeHosts"].to_string();
+    contains(&hosts, &format!(" {name}"))?;
+    eventually(
+        &format!("{name} in CoreDNS's custom part"),
+        SOON,
+        || async { contains(&map("coredns-custom").await?["data"].to_string(), name) },
+    )
     .await
 }
 
