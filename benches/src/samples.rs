@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 /// Durations of one thing, repeated.
 pub(crate) struct Samples(Vec<Duration>);
 
+impl From<Vec<Duration>> for Samples {
+    fn from(samples: Vec<Duration>) -> Self {
+        Self(samples)
+    }
+}
+
 impl Samples {
     /// Times `run` after a few runs that do not count.
     pub(crate) fn of<E>(count: usize, mut run: impl FnMut() -> Result<(), E>) -> Result<Self, E> {

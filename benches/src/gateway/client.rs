@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     pub(crate) bytes: u64,
     /// Until the headers were there.
     pub(crate) first: Duration,
+    /// Until the first bytes of the body were there.
+    pub(crate) begun: Duration,
     pub(crate) total: Duration,
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn save(socket: &Path, image: &str) -> Result<Answer> {
         stream,
         start,
         "GET",
-        &format!("/v1.41/images/get?names={image}"),
+        &format!("/images/get?names={image}"),
         &[],
     )
 }
@@ -85,13 +87,16 @@ fn exchange(
         headers.push(line.to_owned());
     }
     let first = start.elapsed();
-    let (mut bytes, mut kept) = (0, Vec::new());
+    let (mut bytes, mut kept, mut begun) = (0, Vec::new(), first);
     loop {
         let piece = reader.fill_buf()?;
         if piece.is_empty() || method == "HEAD" {
             break;
         }
         let count = piece.len();
+        if bytes == 0 {
+            begun = start.elapsed();
+        }
         if bytes < 1 << 20 {
             kept.extend_from_slice(piece);
         }
@@ -104,6 +109,7 @@ fn exchange(
         body: kept,
         bytes,
         first,
+        begun,
         total: start.elapsed(),
     })
 }

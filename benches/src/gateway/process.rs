@@ -2,7 +2,6 @@
 
 use std::fs::read_to_string;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use tempfile::TempDir;
 
 use super::Arguments;
 use super::client;
+use super::engine::Engine;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,9 +24,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// The gateway, with an empty store; one that reads only the socket finds no data root.
-    pub(crate) fn gateway(arguments: &Arguments, only_socket: bool) -> Result<Self> {
+    pub(crate) fn gateway(
+        arguments: &Arguments,
+        engine: &Engine,
+        only_socket: bool,
+    ) -> Result<Self> {
         let (folder, at) = (place(arguments)?, free()?);
         let mut command = Command::new(&arguments.binary);
+        command.env("DOCKER_HOST", &engine.host);
         command.args([
             "--address",
             &at.to_string(),
@@ -118,15 +123,4 @@ fn place(arguments: &Arguments) -> Result<TempDir> {
 
 fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// The Engine's socket.
-pub(crate) fn socket() -> Result<std::path::PathBuf> {
-    let host =
-        std::env::var_os("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".into());
-    let host = host.into_string().ok().context("DOCKER_HOST is no text")?;
-    let path = host
-        .strip_prefix("unix://")
-        .context("the peer needs an Engine on a Unix socket")?;
-    Ok(Path::new(path).to_owned())
 }
