@@ -279,16 +279,16 @@ impl Play {
             fixed("/dev/urandom"),
             fixed("/dev/zero"),
             Mount {
-                source: self.shared.hosts.file(),
-                target: "/etc/hosts".into(),
-                read_only: true,
-            },
-            Mount {
                 source: self.folder.join("termination"),
                 target: self.termination_path().into(),
                 read_only: false,
             },
         ];
+        mounts.extend(self.shared.hosts.files().map(|(source, target)| Mount {
+            source,
+            target: target.into(),
+            read_only: true,
+        }));
         for mount in self.container.volume_mounts.iter().flatten() {
             let volumes = self
                 .pod

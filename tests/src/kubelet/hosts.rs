@@ -20,14 +20,21 @@ impl Hosts {
     pub(super) fn create(folder: &Path) -> Result<Self> {
         let file = folder.join("hosts");
         std::fs::write(&file, "")?;
+        // A resolver takes the first line of a name otherwise.
+        std::fs::write(folder.join("host.conf"), "multi on\n")?;
         Ok(Self {
             file,
             pods: Mutex::default(),
         })
     }
 
-    pub(super) fn file(&self) -> PathBuf {
-        self.file.clone()
+    /// What is mounted where.
+    pub(super) fn files(&self) -> [(PathBuf, &'static str); 2] {
+        let settings = self.file.with_file_name("host.conf");
+        [
+            (self.file.clone(), "/etc/hosts"),
+            (settings, "/etc/host.conf"),
+        ]
     }
 
     pub(super) fn learn(&self, pod: &Pod) {

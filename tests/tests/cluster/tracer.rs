@@ -7,10 +7,13 @@ use e2e::containerd::Containerd;
 use e2e::kubelet::{Node, NodeSpec};
 use e2e::registry::Registry;
 use e2e::{Cluster, eventually, operator, scenario};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::support::{FILE, SOON, apply, revision, rolled_out};
+use super::support::{FILE, SOON, apply, is_ready, revision, rolled_out};
 
 const REGISTRY: &str = "registry.example.com";
 const MIB: usize = 1 << 20;
@@ -109,6 +112,15 @@ async fn connected(cluster: &Cluster, nodes: &[&str]) -> Result<()> {
         Ok::<_, anyhow::Error>(())
     })
     .await
+}
+
+/// The only pod of a component.
+async fn pod_of(cluster: &Cluster, component: &str) -> Result<Pod> {
+    let of = ListParams::default().labels(&format!("app.kubernetes.io/component={component}"));
+    let pods = Api::<Pod>::namespaced(cluster.client.clone(), operator::NAMESPACE);
+    let mut found = pods.list(&of).await?.items;
+    ensure!(found.len() == 1, "{} pods of {component}", found.len());
+    found.pop().context("no pod")
 }
 
 /// k3s on a node: containerd where k3s has it, asking what `registries.yaml` made of certs.d.
@@ -232,6 +244,118 @@ async fn an_installed_tracer_shows_what_pods_of_a_node_pull_from_where_and_why_n
             for name in ["berth-tracer", "berth-tracer-agent"] {
                 let line = format!("networkpolicy.networking.k8s.io/{name}");
                 ensure!(policies.lines().any(|found| found == line), "{policies}");
+            }
+            Ok(())
+        },
+    );
+    Box::pin(story).await;
+}
+
+/// What a server itself knows, asked at its own address.
+async fn known(cluster: &Cluster, server: &str) -> Result<Vec<Value>> {
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{server}:8080/proxy/api/v1/pulls",
+        operator::NAMESPACE
+    );
+    let answer = cluster.tools.kubectl(&["get", "--raw", &path]).await?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    Ok(answer["pulls"].as_array().context("no pulls")?.clone())
+}
+
+/// Waits until a server knows that this image was pulled.
+async fn has(cluster: &Cluster, server: &str, image: &str) -> Result<()> {
+    eventually(&format!("{image} in {server}"), SOON, || async {
+        let pulls = known(cluster, server).await?;
+        let is_it = |pull: &&Value| pull["imageRef"] == *image && pull["state"] == "succeeded";
+        ensure!(pulls.iter().filter(is_it).count() == 1, "{pulls:#?}");
+        Ok(())
+    })
+    .await
+}
+
+/// So many servers, no more and no less.
+async fn scale(cluster: &Cluster, count: &str) -> Result<()> {
+    let scale = [
+        "scale",
+        "statefulset/berth-tracer",
+        "-n",
+        operator::NAMESPACE,
+        "--replicas",
+        count,
+    ];
+    cluster.tools.kubectl(&scale).await?;
+    let of = ListParams::default().labels("app.kubernetes.io/component=tracer-server");
+    let pods = Api::<Pod>::namespaced(cluster.client.clone(), operator::NAMESPACE);
+    eventually(&format!("{count} servers"), SOON, || async {
+        let found = pods.list(&of).await?.items;
+        let ready = found.iter().filter(|pod| is_ready(pod)).count();
+        ensure!(
+            found.len().to_string() == count && ready == found.len(),
+            "{ready} of {}",
+            found.len()
+        );
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_servers_hear_of_every_pull_even_of_those_while_one_starts_again() {
+    let story = scenario(
+        [NodeSpec::worker("worker-0")],
+        async |cluster: &mut Cluster| {
+            let node = cluster.kubelet()?.node("worker-0")?;
+            let registry = Registry::start(&cluster.settings, 16 << 20).await?;
+            let _runtime = k3s(cluster, &node).await?;
+            // The way without names of single servers: the agent finds them behind the Service.
+            let url = format!(
+                "http://berth-tracer-servers.{}.svc:8080",
+                operator::NAMESPACE
+            );
+            let variable = format!("BERTH_TRACER_SERVER_URL={url}");
+            install(cluster, &["tracer.runtime=k3s", "tracer.server.replicas=2"]).await?;
+            let servers = ["berth-tracer-0", "berth-tracer-1"];
+            connected(cluster, &["worker-0"]).await?;
+
+            for (number, change) in ["as the chart has it", "by the Service's name"]
+                .iter()
+                .enumerate()
+            {
+                if number == 1 {
+                    let agents = "daemonset/berth-tracer-agent";
+                    let set = ["set", "env", agents, "-n", operator::NAMESPACE, &variable];
+                    cluster.tools.kubectl(&set).await?;
+                    let wait = [
+                        "rollout",
+                        "status",
+                        agents,
+                        "-n",
+                        operator::NAMESPACE,
+                        "--timeout=60s",
+                    ];
+                    cluster.tools.kubectl(&wait).await?;
+                }
+                let image = |part: &str| {
+                    let repository = format!("shop/{part}-{number}");
+                    registry.holds(&repository, "v1", &[MIB])?;
+                    Ok::<_, anyhow::Error>(format!("{}/{repository}:v1", registry.address))
+                };
+                let before = image("before")?;
+                run(cluster, &format!("before-{number}"), &before).await?;
+                for server in servers {
+                    has(cluster, server, &before).await.context(*change)?;
+                }
+                // Who takes a server's place, at another address, hears what happened while there was none.
+                scale(cluster, "1").await?;
+                let meanwhile = image("meanwhile")?;
+                run(cluster, &format!("meanwhile-{number}"), &meanwhile).await?;
+                has(cluster, servers[0], &meanwhile)
+                    .await
+                    .context(*change)?;
+                scale(cluster, "2").await?;
+                has(cluster, servers[1], &meanwhile)
+                    .await
+                    .context(*change)?;
             }
             Ok(())
         },
