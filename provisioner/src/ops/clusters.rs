@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Error, Plan, Provisioner};
 use crate::balancer::config::Config;
-use crate::cluster::{ClusterSpec, PortMap, Protocol, Wait};
+use crate::cluster::{ClusterSpec, ContainerPort, HostBinding, PortMap, Protocol, Wait};
 use crate::names;
 use crate::observed::{self, Cluster, Container};
 use crate::plan::{self, PortChange};
@@ -93,7 +93,7 @@ impl Provisioner {
                         continue;
                     };
                     let holder = containers.iter().find(|container| {
-                        container.is_running() && publishes(&container.ports(), &binding.port)
+                        container.is_running() && publishes(&container.ports(), *port, binding)
                     });
                     let taken = holder.is_some()
                         || (local && port.protocol == Protocol::Tcp && in_use(&binding.ip, number));
@@ -234,11 +234,17 @@ fn created(steps: &[Step]) -> Vec<&crate::container::ContainerSpec> {
     found
 }
 
-fn publishes(ports: &PortMap, host_port: &str) -> bool {
-    ports
-        .values()
-        .flatten()
-        .any(|binding| binding.port == host_port)
+/// Whether this place of the host is among these; one number may be taken once by each protocol at each address.
+fn publishes(ports: &PortMap, port: ContainerPort, wanted: &HostBinding) -> bool {
+    let every = |ip: &str| matches!(ip, "" | "0.0.0.0" | "::");
+    let same = |binding: &HostBinding| {
+        binding.port == wanted.port
+            && (binding.ip == wanted.ip || every(&binding.ip) || every(&wanted.ip))
+    };
+    let of_protocol = ports
+        .iter()
+        .filter(|(other, _)| other.protocol == port.protocol);
+    of_protocol.flat_map(|(_, bindings)| bindings).any(same)
 }
 
 /// Whether some program of this machine listens there.
@@ -250,4 +256,30 @@ fn in_use(ip: &str, port: u16) -> bool {
         format!("{ip}:{port}")
     };
     matches!(TcpListener::bind(address), Err(error) if error.kind() == io::ErrorKind::AddrInUse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_taken_for_its_protocol_and_at_its_address_only() {
+        let port = |protocol| ContainerPort { port: 80, protocol };
+        let binding = |ip: &str, port: &str| HostBinding {
+            ip: ip.to_owned(),
+            port: port.to_owned(),
+        };
+        let taken = PortMap::from([(port(Protocol::Tcp), vec![binding("127.0.0.2", "8080")])]);
+        for (protocol, ip, number, expected) in [
+            (Protocol::Tcp, "127.0.0.2", "8080", true),
+            (Protocol::Tcp, "", "8080", true),
+            (Protocol::Tcp, "0.0.0.0", "8080", true),
+            (Protocol::Tcp, "127.0.0.3", "8080", false),
+            (Protocol::Udp, "127.0.0.2", "8080", false),
+            (Protocol::Tcp, "127.0.0.2", "8081", false),
+        ] {
+            let found = publishes(&taken, port(protocol), &binding(ip, number));
+            assert_eq!(found, expected, "{ip}:{number}/{protocol:?}");
+        }
+    }
 }

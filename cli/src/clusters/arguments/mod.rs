@@ -95,13 +95,13 @@ pub(crate) enum Tree {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub(crate) struct Globals {
     /// Say more: debug lines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global Options")]
     pub verbose: bool,
     /// Say everything: trace lines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global Options")]
     pub trace: bool,
     /// Put the whole time before each line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global Options")]
     pub timestamps: bool,
 }
 
