@@ -1,5 +1,7 @@
 //! Who reports: which node a token speaks for.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
@@ -48,8 +50,8 @@ pub enum Denied {
 pub struct Identities {
     /// One token for every agent.
     pub shared: Option<SecretString>,
-    /// A token for each node.
-    pub nodes: Vec<(String, SecretString)>,
+    /// The node of each token, by the digest of the token: what is looked up tells nothing of a token by its time.
+    pub nodes: HashMap<[u8; 32], String>,
     /// Who reviews projected tokens.
     pub reviewer: Option<Client>,
     /// The service account that agents run as, `namespace/name`.
@@ -89,24 +91,18 @@ impl Identities {
             let status = review(client, token).await?;
             Ok(pod_of(&status, &self.agent_account))
         };
-        let key = Sha256::digest(token.as_bytes()).into();
+        let key = digest(token);
         self.reviews.of(key, now, review).await
     }
 
     fn known(&self, token: &str) -> Option<Caller> {
-        let mut found = None;
-        // Every token is compared, so that the time tells nothing.
-        for (node, known) in &self.nodes {
-            if same(known.expose_secret(), token) {
-                found = Some(Caller::Node(node.clone()));
-            }
-        }
+        let found = self.nodes.get(&digest(token)).cloned().map(Caller::Node);
         if self
             .shared
             .as_ref()
             .is_some_and(|shared| same(shared.expose_secret(), token))
         {
-            found = found.or(Some(Caller::Shared));
+            return found.or(Some(Caller::Shared));
         }
         found
     }
@@ -119,9 +115,9 @@ pub fn bearer(header: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Lines of `node token`, `#` comments.
-pub fn read_tokens(text: &str) -> Result<Vec<(String, SecretString)>, usize> {
-    let mut tokens = Vec::new();
+/// Lines of `node token`, `#` comments; nothing keeps the tokens themselves.
+pub fn read_tokens(text: &str) -> Result<HashMap<[u8; 32], String>, usize> {
+    let mut tokens = HashMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -129,16 +125,21 @@ pub fn read_tokens(text: &str) -> Result<Vec<(String, SecretString)>, usize> {
         }
         let mut words = line.split_whitespace();
         match (words.next(), words.next(), words.next()) {
-            (Some(node), Some(token), None) => tokens.push((node.to_owned(), token.into())),
+            (Some(node), Some(token), None) => {
+                tokens.insert(digest(token), node.to_owned());
+            }
             _ => return Err(number + 1),
         }
     }
     Ok(tokens)
 }
 
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
 fn same(known: &str, given: &str) -> bool {
     // Digests have one length, so that not even the length of the token shows.
-    let digest = |text: &str| -> [u8; 32] { Sha256::digest(text.as_bytes()).into() };
     digest(known).ct_eq(&digest(given)).into()
 }
 

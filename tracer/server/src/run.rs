@@ -1,5 +1,6 @@
 //! The life of the process: open the history, listen, watch, work, stop.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,7 +196,7 @@ fn tracer(settings: &Settings) -> anyhow::Result<Tracer> {
 
 fn identities(settings: &Settings, client: Option<Client>) -> anyhow::Result<Identities> {
     let nodes = match &settings.node_tokens {
-        None => Vec::new(),
+        None => HashMap::new(),
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| {
                 format!("failed to read the tokens of nodes at {}", path.display())

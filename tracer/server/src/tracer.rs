@@ -26,6 +26,8 @@ use crate::rates::whole;
 use crate::spans::Spans;
 use crate::status;
 
+/// Events that readers who come back are told; each holds a whole pull.
+const EVENTS: usize = 4_000;
 /// Ended pulls that are still whole in memory: Events that speak of them come soon.
 const RECENT: usize = 1024;
 /// Agents send a sign of life every 10 to 15 s.
@@ -100,7 +102,7 @@ impl Tracer {
         };
         Self {
             known: Mutex::new(known),
-            hub: Hub::new(format!("{:x}", now.as_microsecond()), 20_000),
+            hub: Hub::new(format!("{:x}", now.as_microsecond()), EVENTS),
             store: Arc::new(store),
             metrics,
             spans,

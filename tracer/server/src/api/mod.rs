@@ -9,6 +9,7 @@ mod report;
 mod stream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use daemon::http::Readiness;
 use tokio::sync::{Semaphore, watch};
 
 use crate::identity::Identities;
+use crate::rates::number;
 use crate::tracer::Tracer;
 
 /// What requests are answered from.
@@ -43,6 +45,8 @@ pub struct Service {
 pub struct Readers {
     places: Arc<Semaphore>,
     most: usize,
+    /// How many came so far.
+    came: AtomicU64,
 }
 
 impl Readers {
@@ -51,7 +55,14 @@ impl Readers {
         Self {
             places: Arc::new(Semaphore::new(most)),
             most,
+            came: AtomicU64::new(0),
         }
+    }
+
+    /// A place in the row of readers, from 0 to 1: wherever the row ends, the places in it lie evenly.
+    fn place_in_row(&self) -> f64 {
+        const GOLDEN: f64 = 0.618_033_988_749_895;
+        (number(self.came.fetch_add(1, Ordering::Relaxed)) * GOLDEN).fract()
     }
 
     fn present(&self) -> usize {

@@ -15,7 +15,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracer_model::{EventType, PullStatus};
 
 use super::layers::Heard;
@@ -59,11 +59,25 @@ struct Reader {
     place: Place,
 }
 
+/// Of a batch for many readers, the time that each adds, so that they do not hold up reports all at once.
+const APART: Duration = Duration::from_micros(500);
+/// The time for all of them at most.
+const ROW: Duration = Duration::from_millis(500);
+
 /// A place among the readers, given back when the reader goes.
 struct Place {
     permit: Option<OwnedSemaphorePermit>,
+    in_row: f64,
     readers: Arc<Readers>,
     tracer: Arc<Tracer>,
+}
+
+impl Place {
+    /// How long after a tick this reader is served.
+    fn turn(&self) -> Duration {
+        let row = APART.saturating_mul(u32::try_from(self.readers.present()).unwrap_or(u32::MAX));
+        row.min(ROW).mul_f64(self.in_row)
+    }
 }
 
 impl Drop for Place {
@@ -93,6 +107,7 @@ pub(super) async fn events(
     tracer.metrics.readers(service.readers.present());
     let place = Place {
         permit: Some(permit),
+        in_row: service.readers.place_in_row(),
         readers: Arc::clone(&service.readers),
         tracer: Arc::clone(&tracer),
     };
@@ -247,7 +262,7 @@ impl Reader {
                 }
             });
             match woken.await {
-                Ok(true) => {}
+                Ok(true) => sleep(self.place.turn()).await,
                 Ok(false) => return None,
                 Err(_) => return Some(self.heartbeat()),
             }

@@ -7,8 +7,12 @@
     reason = "this is how a test fails"
 )]
 
+mod heartbeat;
+mod https;
 mod limits;
 mod refusals;
 mod restarts;
 mod server;
+mod silent;
+mod spans;
 mod stream;
