@@ -1,7 +1,7 @@
 //! One export, from its turn to its end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use crate::store::{Expected, Store};
 /// How long the Engine may say nothing. Graph drivers write a copy of the whole image before the first byte.
 const SILENCE: Duration = Duration::from_secs(900);
 
+/// How long an image rests before it is brought to the disk.
+const REST: Duration = Duration::from_secs(5);
+
 /// Runs an export that nobody has to wait for.
 pub(super) fn detach(
     shared: Arc<Shared>,
@@ -27,7 +30,7 @@ pub(super) fn detach(
 ) {
     tokio::spawn(async move {
         let guard = Guard { shared, id, export };
-        let _turn = Arc::clone(&guard.shared.turns).acquire_owned().await;
+        let turn = Arc::clone(&guard.shared.turns).acquire_owned().await;
         let job = Job {
             shared: &guard.shared,
             id: &guard.id,
@@ -38,10 +41,34 @@ pub(super) fn detach(
         if let Err(error) = &end {
             tracing::warn!(image.id = %guard.id, error = %error, "an export failed");
         }
+        let digests = end.as_ref().map(parts_of).unwrap_or_default();
         guard
             .export
             .learn(|known| known.end = Some(end.map(Box::new)));
+        let shared = Arc::downgrade(&guard.shared);
+        drop((guard, turn));
+        settle(&shared, &digests).await;
     });
+}
+
+/// Brings an image to the disk when whoever waited for it has most likely read it: until then the disk and the processor
+/// are theirs. An image that is lost with the power meanwhile is exported once more.
+async fn settle(shared: &Weak<Shared>, digests: &[Digest]) {
+    if digests.is_empty() {
+        return;
+    }
+    tokio::time::sleep(REST).await;
+    let Some(shared) = shared.upgrade() else {
+        return;
+    };
+    if let Err(error) = shared.store.sync(digests).await {
+        tracing::warn!(error = %with_sources(&error), "failed to bring an exported image to the disk");
+    }
+}
+
+fn parts_of(found: &Found) -> Vec<Digest> {
+    let documents = found.documents.keys().chain([&found.manifest.digest]);
+    found.blobs.keys().chain(documents).cloned().collect()
 }
 
 /// Ends an export however its task ends.
@@ -197,13 +224,6 @@ impl Job<'_> {
             }
         }
         self.tell(manifest).await?;
-        let digests: Vec<_> = found
-            .blobs
-            .keys()
-            .chain(found.documents.keys())
-            .cloned()
-            .collect();
-        self.store().sync(&digests).await?;
         Ok(found)
     }
 
