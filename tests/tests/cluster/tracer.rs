@@ -1,5 +1,7 @@
 //! The tracer as users install it: real agents beside a real containerd, real servers, `berth pulls` through the API server.
 
+use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +13,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::support::{FILE, SOON, apply, is_ready, revision, rolled_out};
 
@@ -170,6 +173,7 @@ async fn an_installed_tracer_shows_what_pods_of_a_node_pull_from_where_and_why_n
             ensure!(pulls(cluster, &[]).await?.is_empty());
 
             let name = format!("{REGISTRY}/shop/cart:1.4");
+            let (mut watching, mut lines) = watch(cluster)?;
             run(cluster, "cart", &name).await?;
             let moving = [
                 ("/imageRef", json!(name)),
@@ -182,6 +186,9 @@ async fn an_installed_tracer_shows_what_pods_of_a_node_pull_from_where_and_why_n
             pull(cluster, &["--pod", "cart"], &moving).await?;
             waits(cluster, "cart", "1s", 3, "still waits for").await?;
             waits(cluster, "cart", "60s", 0, "has its images").await?;
+            let events = told_until_the_end(&mut lines, &name).await?;
+            watching.kill().await?;
+            ensure!(events.contains("pull.progress"), "{events:?}");
             let done = [
                 ("/imageRef", json!(name)),
                 ("/nameConfidence", json!("exact")),
@@ -232,23 +239,124 @@ async fn an_installed_tracer_shows_what_pods_of_a_node_pull_from_where_and_why_n
             })
             .await?;
 
-            let policies = [
-                "get",
-                "networkpolicies",
-                "-n",
-                operator::NAMESPACE,
-                "-o",
-                "name",
-            ];
-            let policies = cluster.tools.kubectl(&policies).await?;
-            for name in ["berth-tracer", "berth-tracer-agent"] {
-                let line = format!("networkpolicy.networking.k8s.io/{name}");
-                ensure!(policies.lines().any(|found| found == line), "{policies}");
+            let agent = pod_of(cluster, "tracer-agent").await?;
+            let metrics = operator::metrics(cluster, &agent).await?;
+            for line in [
+                r#"berth_tracer_agent_runtime{state="connected"} 1"#,
+                r#"berth_tracer_agent_pulls_total{phase="done"} 1"#,
+                "berth_tracer_agent_finished_lost_total 0",
+            ] {
+                ensure!(metrics.lines().any(|found| found == line), "{metrics}");
             }
+            reader_needs_the_proxy_only(cluster).await?;
+
+            both_parts_have_a_network_policy(cluster).await?;
             Ok(())
         },
     );
     Box::pin(story).await;
+}
+
+/// `berth pulls --watch`, until it is dropped.
+fn watch(cluster: &Cluster) -> Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let mut child = Command::new(cluster.settings.binary("berth")?)
+        .args(["pulls", "--watch", "-o", "json"])
+        .env_clear()
+        .env("KUBECONFIG", cluster.api.kubeconfig())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    Ok((child, lines))
+}
+
+/// The kinds of events that the stream tells of an image, up to its completion.
+async fn told_until_the_end(
+    lines: &mut Lines<BufReader<ChildStdout>>,
+    image: &str,
+) -> Result<BTreeSet<String>> {
+    let mut kinds = BTreeSet::new();
+    let listening = async {
+        while let Some(line) = lines.next_line().await? {
+            let event: Value = serde_json::from_str(&line)?;
+            let kind = event["type"].as_str().unwrap_or_default();
+            if event["pull"]["imageRef"] == *image {
+                kinds.insert(kind.to_owned());
+                if kind == "pull.completed" {
+                    return Ok(());
+                }
+            }
+        }
+        anyhow::bail!("the stream ended")
+    };
+    let told: Result<()> = tokio::time::timeout(SOON, listening).await?;
+    told.map(|()| kinds)
+}
+
+/// Who may get the Service's proxy and nothing else sees the pulls by the Service's name.
+async fn reader_needs_the_proxy_only(cluster: &Cluster) -> Result<()> {
+    let namespace = ["-n", operator::NAMESPACE];
+    for command in [
+        &["create", "serviceaccount", "reader"][..],
+        &[
+            "create",
+            "role",
+            "reads-pulls",
+            "--verb=get",
+            "--resource=services/proxy",
+        ],
+        &[
+            "create",
+            "rolebinding",
+            "reader",
+            "--role=reads-pulls",
+            "--serviceaccount=berth-system:reader",
+        ],
+    ] {
+        cluster
+            .tools
+            .kubectl(&[command, &namespace].concat())
+            .await?;
+    }
+    let kubeconfig = std::fs::read_to_string(cluster.api.kubeconfig())?;
+    let mut kubeconfig: Value = serde_yaml::from_str(&kubeconfig)?;
+    kubeconfig["users"][0]["user"]["as"] = json!("system:serviceaccount:berth-system:reader");
+    let file = cluster.folder().join("reader.kubeconfig");
+    std::fs::write(&file, kubeconfig.to_string())?;
+    let file = file.display().to_string();
+    let service = format!("{}/berth-tracer", operator::NAMESPACE);
+    let named = ["pulls", "--kubeconfig", &file, "--service", &service];
+    let said = berth(cluster, &named).await?;
+    ensure!(
+        said.code == 0 && said.stdout.contains("shop/cart:1.4"),
+        "{}",
+        said.stderr
+    );
+    let said = berth(cluster, &named[..3]).await?;
+    ensure!(
+        said.code == 1 && said.stderr.contains("--service NAMESPACE/NAME"),
+        "{}",
+        said.stderr
+    );
+    Ok(())
+}
+
+async fn both_parts_have_a_network_policy(cluster: &Cluster) -> Result<()> {
+    let policies = [
+        "get",
+        "networkpolicies",
+        "-n",
+        operator::NAMESPACE,
+        "-o",
+        "name",
+    ];
+    let policies = cluster.tools.kubectl(&policies).await?;
+    for name in ["berth-tracer", "berth-tracer-agent"] {
+        let line = format!("networkpolicy.networking.k8s.io/{name}");
+        ensure!(policies.lines().any(|found| found == line), "{policies}");
+    }
+    Ok(())
 }
 
 /// What a server itself knows, asked at its own address.
