@@ -10,13 +10,17 @@ use e2e::eventually;
 
 use super::support::{SOON, contains, node};
 
-/// A mount that keeps the first server from getting ready, whatever image it runs: nodes run every script of this name first.
-fn never_ready(session: &Session) -> Result<String> {
-    let script = session.home().join("never-ready.sh");
-    std::fs::write(&script, "#!/bin/sh\nsleep 600\n")?;
+/// A script that runs in the first server before k3s does, whatever image that is.
+fn before_k3s(session: &Session, text: &str) -> Result<String> {
+    let script = session.home().join("before-k3s.sh");
+    std::fs::write(&script, format!("#!/bin/sh\n{text}\n"))?;
     std::fs::set_permissions(&script, Permissions::from_mode(0o755))?;
     let target = "/bin/k3d-entrypoint-a-test.sh";
     Ok(format!("{}:{target}@server:0", script.display()))
+}
+
+fn never_ready(session: &Session) -> Result<String> {
+    before_k3s(session, "sleep 600")
 }
 
 #[tokio::test]
@@ -70,13 +74,18 @@ async fn a_node_that_crashes_for_ever_ends_the_create_with_its_last_words() {
             &cluster,
             "--image",
             session.node_image(),
-            "--env",
-            "K3S_DATASTORE_ENDPOINT=postgres://127.0.0.1:1/none@server:0",
+            "--volume",
+            &before_k3s(session, "echo level=fatal: no disk today; exit 1")?,
             "--timeout",
-            "60s",
+            "120s",
         ];
-        let answer = session.k3d(&create).ends_with(1).await?;
-        contains(&answer.text(), "preparing server")
+        let answer = session
+            .k3d(&create)
+            .env("K3D_DEBUG_NODE_WAIT_BACKOFF_LIMIT", "2")
+            .ends_with(1)
+            .await?;
+        contains(&answer.text(), "no disk today")?;
+        contains(&answer.text(), "never said")
     })
     .await;
 }
@@ -85,8 +94,10 @@ async fn a_node_that_crashes_for_ever_ends_the_create_with_its_last_words() {
 async fn a_node_that_crashes_once_does_not_fail_the_create() {
     scenario(async |session| {
         let cluster = session.name("once");
-        let flags = ["--env", "K3S_TEST_CRASH=once:before-ready@server:0"];
-        session.create(&cluster, &flags).await?;
+        let once = "[ -e /crashed ] || { touch /crashed; echo level=fatal; exit 1; }";
+        session
+            .create(&cluster, &["--volume", &before_k3s(session, once)?])
+            .await?;
         session.is_reachable(&cluster).await?;
         session.delete(&cluster).await?;
         Ok(())
