@@ -128,7 +128,13 @@ impl Shared {
         let Some(document) = self.document_of(connected, &held, digest).await? else {
             return Ok(None);
         };
-        self.show(asked.name, &held, linked);
+        self.bind_below(connected, asked.name, &held).await?;
+        if held.documents.contains_key(digest) {
+            self.show(asked.name, &held, linked);
+        } else {
+            self.show_child(asked.name, &held, &document, linked)
+                .await?;
+        }
         self.ensure_whole(asked.name, &held, asked.caller).await?;
         Ok(Some(document))
     }

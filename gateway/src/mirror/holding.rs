@@ -20,6 +20,7 @@ use crate::sources::export::ExportError;
 const LARGEST_DOCUMENT: u64 = 8 << 20;
 
 /// What is at hand of an image.
+#[derive(Clone)]
 pub(super) struct Held {
     /// Its id.
     pub(super) image: Digest,
@@ -69,6 +70,13 @@ impl Held {
         }
     }
 
+    /// The same with a manifest below it, which an export gave since.
+    pub(super) fn with(&self, document: Document) -> Self {
+        let mut held = self.clone();
+        held.documents.insert(document.digest.clone(), document);
+        held
+    }
+
     /// Everything that the image shows in a repository.
     pub(super) fn digests(&self) -> BTreeSet<Digest> {
         let mut digests: BTreeSet<Digest> = self.documents.keys().cloned().collect();
@@ -116,7 +124,10 @@ impl Shared {
         let held = match self.find(connected, image, &id).await {
             Some(found) => Held::found(id, found),
             None => match (self.exported_before(&id).await, effort) {
-                (Some(manifest), _) => Held::exported(id, image, manifest),
+                (Some(manifest), _) => {
+                    let held = Held::exported(id, image, manifest);
+                    self.with_children(held).await
+                }
                 (None, Effort::Look) => return Ok(None),
                 (None, Effort::Export) => {
                     let export = connected.exports.start(image).await?;
@@ -160,6 +171,16 @@ impl Shared {
     async fn exported_before(&self, id: &Digest) -> Option<Document> {
         let digest = self.store.facts().manifest_of(id)?;
         self.stored_document(&digest).await
+    }
+
+    /// With the manifests below an index that an export gave once.
+    async fn with_children(&self, mut held: Held) -> Held {
+        for child in parts(&held.manifest).children {
+            if let Some(document) = self.stored_document(&child.digest).await {
+                held = held.with(document);
+            }
+        }
+        held
     }
 
     /// A document that the store has, whoever showed it.

@@ -8,8 +8,9 @@ use docker::models::ImageInspect;
 
 use super::MirrorError;
 use super::engine_mirror::{Shared, inspect};
-use super::holding::{Effort, id_of};
+use super::holding::{Effort, Held, id_of};
 use super::link::Connected;
+use super::parts::parts;
 use super::reference::read;
 use crate::names::{Digest, MirroredName};
 use crate::store::Binding::{self, EngineHad, PulledWithCredentials};
@@ -60,11 +61,31 @@ impl Shared {
     ) -> Result<(), MirrorError> {
         let id = id_of(image)?;
         self.bind_first(name, &id, Some(image)).await?;
-        let held = self.hold(connected, image, Effort::Look).await?;
-        let documents = held.iter().flat_map(|held| held.documents.keys());
-        for digest in documents.filter(|digest| **digest != id) {
-            let below = inspect(connected, digest.as_str()).await?;
-            self.bind_first(name, digest, below.as_ref()).await?;
+        match self.hold(connected, image, Effort::Look).await? {
+            Some(held) => self.bind_below(connected, name, &held).await,
+            // What is below it is known when it is exported.
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps of the manifests below an image that they came for a caller, if the image did.
+    pub(super) async fn bind_below(
+        &self,
+        connected: &Connected,
+        name: &MirroredName,
+        held: &Held,
+    ) -> Result<(), MirrorError> {
+        let facts = self.store.facts();
+        if facts.binding(&held.image, name) != Some(PulledWithCredentials) {
+            return Ok(());
+        }
+        let children = held.documents.values().flat_map(|it| parts(it).children);
+        let digests: BTreeSet<Digest> = children.map(|part| part.digest).collect();
+        for digest in digests {
+            if facts.binding(&digest, name).is_none() {
+                let below = inspect(connected, digest.as_str()).await?;
+                self.bind_first(name, &digest, below.as_ref()).await?;
+            }
         }
         Ok(())
     }

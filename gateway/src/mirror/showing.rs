@@ -38,6 +38,21 @@ impl Shared {
         });
     }
 
+    /// Shows a manifest below an image, which its export gave only now, and with it what that names.
+    pub(super) async fn show_child(
+        &self,
+        name: &MirroredName,
+        held: &Held,
+        document: &Document,
+        linked: Linked,
+    ) -> Result<(), MirrorError> {
+        let held = Arc::new(held.with(document.clone()));
+        self.memory.hold(&held);
+        let digests = Arc::new(held.digests());
+        self.memory.link(name, Linked { digests, ..linked });
+        self.keep(name, document).await
+    }
+
     /// Keeps a document and what it names in a repository.
     pub(super) async fn keep(
         &self,

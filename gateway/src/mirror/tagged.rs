@@ -59,6 +59,7 @@ impl Shared {
         let Some(held) = self.hold(&connected, &image, Effort::Export).await? else {
             return Err(MirrorError::Failed(format!("failed to read {shown}")));
         };
+        self.bind_below(&connected, name, &held).await?;
         self.show(name, &held, linked);
         self.ensure_whole(name, &held, caller).await?;
         Ok(held.manifest.clone())

@@ -95,7 +95,8 @@ fn in_the_middle(host: &Host, relay: &Relay, name: &str) -> Gateway {
     assert!(host.inspect(&full).is_some());
     relay.hold_after(4 << 20);
     let path = format!("/v2/{name}/manifests/1?ns={NOBODY}");
-    assert!(gateway.try_ask(&path, &["--max-time", "0.2"]).is_none());
+    // The manifest may be known before the layers are here.
+    drop(gateway.try_ask(&path, &["--max-time", "0.2"]));
     let arriving = gateway.folder.path().join("store/arriving");
     wait("the first bytes", || (files(&arriving) > 0).then_some(()));
     gateway

@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::host::{Host, unique};
+use crate::registry::Registry;
 
 #[test]
 fn images_of_docker_hub_are_found_by_all_its_names() {
@@ -86,4 +87,37 @@ fn names_without_a_registry_find_the_engines_images_and_ask_nobody_else() {
         (404, "MANIFEST_UNKNOWN")
     );
     assert!(!gateway.log().contains("pulling"), "{}", gateway.log());
+}
+
+#[test]
+fn newer_docker_whose_content_cannot_be_read_serves_what_is_below_an_index() {
+    let host = Host::newer_containerd();
+    let registry = Registry::start(&host.registries, false);
+    let name = unique("below");
+    let digest = registry.fill(&host, &name, "1", name.as_bytes());
+    let platforms = serde_json::json!([{"architecture": "amd64", "os": "linux"}]);
+    registry.put_index(&name, "1", &digest, &platforms);
+    let nowhere = [
+        "--data-root",
+        "/nonexistent",
+        "--containerd",
+        "/nonexistent",
+    ];
+    let mut gateway = Gateway::start(&host.address, &nowhere);
+    host.docker(&["pull", "--quiet", &registry.name(&name, "1")])
+        .unwrap();
+    let _pulled = host.named(&registry.name(&name, "1"));
+    // The Engine has it, and nobody else is there to ask.
+    let address = registry.address.clone();
+    drop(registry);
+    for _ in 0..2 {
+        let index = gateway.manifest(&address, &name, "1", None);
+        assert_eq!(index.json()["manifests"][0]["digest"], digest.as_str());
+        let child = gateway.manifest(&address, &name, &digest, None);
+        assert_eq!(child.digest(), digest);
+        gateway.all_blobs(&address, &name, &child, None);
+        gateway.restart();
+        // A client goes on where it was.
+        gateway.all_blobs(&address, &name, &child, None);
+    }
 }

@@ -72,6 +72,9 @@ fn logins_decide_what_is_pulled(host: &Host) {
             &[],
         );
         assert_eq!(tags.status, 401, "{tags:?}");
+        let catalog = gateway.ask("/v2/_catalog?n=10000", &[]);
+        assert_eq!(catalog.status, 200);
+        assert!(!String::from_utf8_lossy(&catalog.body).contains(&name));
         let plain = gateway.ask(
             &format!(
                 "/v2/{}/{name}/manifests/1",

@@ -17,11 +17,12 @@ struct Secret<'a> {
 }
 
 /// The registry's image is reached by an index where `in_index`.
-fn secret(host: &Host, in_index: bool) -> Secret<'_> {
+fn secret<'a>(host: &'a Host, in_index: bool, arguments: &[&str]) -> Secret<'a> {
     let registry = Registry::start(&host.registries, true);
     let liar = format!("{}:{}", host.registries, free_port(&host.registries));
     let plain = format!("{},{liar}", registry.address);
-    let gateway = Gateway::start(&host.address, &["--insecure-registries", &plain]);
+    let insecure = ["--insecure-registries", &plain];
+    let gateway = Gateway::start(&host.address, &[&insecure, arguments].concat());
     let name = unique("vouched");
     let digest = registry.fill(host, &name, "1", name.as_bytes());
     if in_index {
@@ -81,7 +82,7 @@ impl Secret<'_> {
 #[test]
 fn newer_docker_with_containerds_store_shows_a_secret_to_a_liar_and_the_gateway_does_not() {
     let host = Host::newer_containerd();
-    let mut secret = secret(&host, false);
+    let mut secret = secret(&host, false, &[]);
     let digest = secret.manifest.digest();
     let junk = vec![b' '; secret.manifest.body.len()];
     let liar = Liar::claiming(&secret.liar, digest.clone(), junk, "404 Not Found");
@@ -94,10 +95,9 @@ fn newer_docker_with_containerds_store_shows_a_secret_to_a_liar_and_the_gateway_
     }
 }
 
-#[test]
-fn newer_docker_with_containerds_store_keeps_what_is_below_a_secret_index_one_too() {
+fn what_is_below_a_secret_index_is_one_too(arguments: &[&str]) {
     let host = Host::newer_containerd();
-    let mut secret = secret(&host, true);
+    let mut secret = secret(&host, true, arguments);
     let digest = secret.manifest.digest();
     let junk = vec![b' '; secret.manifest.body.len()];
     let liar = Liar::claiming(&secret.liar, digest.clone(), junk, "404 Not Found");
@@ -109,9 +109,25 @@ fn newer_docker_with_containerds_store_keeps_what_is_below_a_secret_index_one_to
     );
 }
 
+#[test]
+fn newer_docker_with_containerds_store_keeps_what_is_below_a_secret_index_one_too() {
+    what_is_below_a_secret_index_is_one_too(&[]);
+}
+
+#[test]
+fn newer_docker_whose_content_cannot_be_read_keeps_what_is_below_a_secret_index_one_too() {
+    let nowhere = [
+        "--data-root",
+        "/nonexistent",
+        "--containerd",
+        "/nonexistent",
+    ];
+    what_is_below_a_secret_index_is_one_too(&nowhere);
+}
+
 /// Graph drivers take an image for pulled when they have its configuration.
 fn a_registry_that_names_a_configuration_gets_no_layers(host: &Host) {
-    let secret = secret(host, false);
+    let secret = secret(host, false, &[]);
     let liar = Liar::start(&secret.liar, secret.manifest.body.clone(), "404 Not Found");
     let fooled = host.named(&format!("{}/any:1", liar.address));
     let digest = secret.manifest.digest();
