@@ -175,6 +175,12 @@ async fn aliases_survive_a_restart_that_docker_makes_and_reach_later_nodes() {
             }
         }
         coredns_serves(session, "db.example").await?;
+        // What k3s does at its next start to what k3d put there.
+        let forget = r#"{"data": {"NodeHosts": ""}}"#;
+        let patch = ["-n", "kube-system", "patch", "configmap", "coredns"];
+        session
+            .kubectl(&[&patch[..], &["--type", "merge", "--patch", forget]].concat())
+            .await?;
         let restart: Vec<&str> = ["restart"]
             .into_iter()
             .chain(nodes.iter().map(String::as_str))
