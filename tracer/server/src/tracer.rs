@@ -16,7 +16,7 @@ use crate::correlate::queue;
 use crate::correlate::texts::Said;
 use crate::correlate::view::View;
 use crate::history::index::{Index, Limits};
-use crate::history::{Store, Stored};
+use crate::history::{Store, Stored, packed};
 use crate::hub::{Hub, event_type_of};
 use crate::limiter::{Allowance, Limiter};
 use crate::merge::{Caps, Changes, Ended, Nodes, Outcome};
@@ -427,9 +427,9 @@ impl Tracer {
         if is_new && known.index.number(&pull.id).is_some() {
             return;
         }
-        let json = serde_json::to_vec(&pull).unwrap_or_default();
-        let number = known.index.put(&pull, json.len());
-        self.store.put(number, json);
+        let packed = packed(&pull);
+        let number = known.index.put(&pull, packed.len());
+        self.store.put(number, packed);
         if is_new {
             self.metrics.finished(&pull);
             if let Some(spans) = &self.spans {

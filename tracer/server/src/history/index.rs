@@ -68,7 +68,7 @@ pub struct Limits {
     pub per_node: usize,
     /// Since they ended.
     pub age: SignedDuration,
-    /// JSON on disk.
+    /// On disk.
     pub bytes: usize,
 }
 
