@@ -15,6 +15,7 @@
 //! | `store` | one content-addressed store: blobs, links, uploads, bindings, eviction | does |
 //! | `sources` | where the Engine keeps an image's content, and how it is read | does |
 //! | `mirror` | an image of the Engine or of a registry behind it: fresh, whole, allowed | decides, asks sources |
+//! | `turns` | how much of what costs others something goes on at a time, and who waits | does |
 
 pub mod access;
 pub mod content;
