@@ -120,6 +120,11 @@ impl ApiServer {
         Ok(())
     }
 
+    /// Where etcd answers its clients in plain HTTP.
+    pub fn etcd_url(&self) -> &str {
+        &self.etcd_url
+    }
+
     pub fn stop_server(&mut self) {
         self.server = None;
     }

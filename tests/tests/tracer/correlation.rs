@@ -98,6 +98,22 @@ fn report(node: &str, sequence: u64, pulls: &[Value], finished: &[Value]) -> Str
     .to_string()
 }
 
+/// Lets etcd's revisions go on and drops those before: watches that ask for what followed are answered 410.
+fn forget_the_past(etcd: &str) -> Result<()> {
+    let port = etcd.rsplit(':').next().context("no port")?.parse()?;
+    let put = json!({"key": "dGVzdA==", "value": "dGVzdA=="}).to_string();
+    let mut revision = Value::Null;
+    for _ in 0..100 {
+        let (status, answer) = ask(port, "POST", "/v3/kv/put", "", &put)?;
+        ensure!(status == 200, "{status} {answer}");
+        revision = answer["header"]["revision"].clone();
+    }
+    let compaction = json!({"revision": revision, "physical": true}).to_string();
+    let (status, answer) = ask(port, "POST", "/v3/kv/compaction", "", &compaction)?;
+    ensure!(status == 200, "{status} {answer}");
+    Ok(())
+}
+
 /// Waits until the pull of this id says all that is expected.
 async fn says(port: u16, id: &str, expected: &[(&str, Value)]) -> Result<()> {
     eventually(id, SOON, || async {
@@ -259,8 +275,9 @@ async fn pulls_have_the_names_pods_and_causes_that_the_cluster_tells() {
         )
         .await?;
 
-        // An API server that was away, and a server that starts again.
+        // An API server that was away and has forgotten what the watches saw last, and a server that starts again.
         cluster.api.stop_server();
+        forget_the_past(cluster.api.etcd_url())?;
         cluster.api.start_server().await?;
         let client = cluster.api.client().await?;
         pod(
@@ -277,6 +294,11 @@ async fn pulls_have_the_names_pods_and_causes_that_the_cluster_tells() {
             &[("/imageRef", json!("quay.io/late:3"))],
         )
         .await?;
+        let log = std::fs::read_to_string(&server.log)?;
+        ensure!(
+            log.contains("too old resource version") || log.contains("compacted"),
+            "no watch was told to begin anew:\n{log}"
+        );
         server.kill();
         let _again = start(cluster, [port, metrics], "one")?;
         ready(port).await?;
