@@ -8,6 +8,7 @@ mod gateway;
 mod node_writer;
 mod operator;
 mod samples;
+mod tracer;
 
 use std::path::PathBuf;
 
@@ -49,6 +50,8 @@ enum Command {
     Balance { file: PathBuf },
     /// The gateway beside docker-registry and `docker save`; needs Docker.
     Gateway(gateway::Arguments),
+    /// The tracer's server with 2,000 nodes, 1,000 readers and 100,000 pulls.
+    Tracer(tracer::Arguments),
     /// The tracer's agent beside a containerd that is idle, then pulls; needs what tests/env brings up.
     Agent(agent::Arguments),
     /// A change to Secret and DaemonSet, 1,000 resources, memory; needs what tests/env brings up.
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Command::Balancer => balancer::measure()?,
         Command::Balance { file } => return balancer::balance(&file),
         Command::Gateway(arguments) => gateway::measure(&arguments)?,
+        Command::Tracer(arguments) => tracer::measure(&arguments)?,
         Command::Agent(arguments) => agent::measure(&arguments)?,
         Command::Operator { binary } => operator::measure(&binary)?,
     };
