@@ -111,6 +111,12 @@ pub(crate) fn ago(seconds: i64) -> String {
     (Timestamp::now() - SignedDuration::from_secs(seconds)).to_string()
 }
 
+/// A digest that looks like one.
+fn digest(number: u64) -> String {
+    let hex = format!("{:016x}", (number + 3).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    format!("sha256:{}", hex.repeat(4))
+}
+
 /// A pull with three layers of which this share is there.
 pub(crate) fn pull(id: &str, image: &str, mebibytes: u64, percent: u64) -> Value {
     let total = mebibytes << 20;
@@ -119,7 +125,7 @@ pub(crate) fn pull(id: &str, image: &str, mebibytes: u64, percent: u64) -> Value
     let (repository, tag) = rest.split_once(':').unwrap_or((rest, "latest"));
     let layer = |order: u64, state: &str, total: u64, done: u64| {
         json!({
-            "digest": format!("sha256:{order:064x}"), "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+            "digest": digest(order), "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
             "totalBytes": total, "downloadedBytes": done, "totalKnown": true, "state": state, "order": order,
             "bytesPerSec": if state == "downloading" { 6_500_000.0 } else { 0.0 },
         })
@@ -134,7 +140,7 @@ pub(crate) fn pull(id: &str, image: &str, mebibytes: u64, percent: u64) -> Value
         "totalBytes": total, "downloadedBytes": done, "unpackedBytes": done / 3, "cachedBytes": total / 8,
         "bytesPerSec": if percent < 100 { 6_500_000.0 } else { 0.0 },
         "etaSeconds": if percent < 100 { json!(f64::from(u32::try_from((total - done) >> 16).unwrap_or(0)) / 99.0 + 1.0) } else { Value::Null },
-        "registry": registry, "repository": repository, "tag": tag, "digest": format!("sha256:{:064x}", 77),
+        "registry": registry, "repository": repository, "tag": tag, "digest": digest(77),
         "nameConfidence": "exact", "source": "lease",
         "expectedEndpoints": [{"url": "https://mirror.internal:5000/v2"}, {"url": format!("https://{registry}/v2")}],
         "layers": [

@@ -53,6 +53,12 @@ test("what runs stands before what failed, and that before what is done", () => 
   expect(pulls.sort(compare(START)).map((pull) => pull.id)).toEqual(["3", "4", "2", "1"]);
 });
 
+test("a queue stands in its order, the rest with the newest first", () => {
+  const at = (id: string, phase: Pull["phase"], second: number) => pull({ id, phase, startedAt: `2026-01-01T00:00:0${second}Z` });
+  const pulls = [at("late", "queued", 3), at("new", "downloading", 5), at("early", "queued", 1), at("old", "downloading", 0)];
+  expect(pulls.sort(compare(START)).map((pull) => pull.id)).toEqual(["new", "old", "early", "late"]);
+});
+
 test("equal pulls stand in the same order every time", () => {
   const pulls = [pull({ id: "2" }), pull({ id: "1" }), pull({ id: "3" })];
   for (const descending of [false, true]) {

@@ -101,6 +101,8 @@ export function compare(view: View): (a: Pull, b: Pull) => number {
   return (a, b) => {
     const [x, y] = [by(a), by(b)];
     if (x !== y) return x < y ? -sign : sign;
+    // A queue stands in its order; of everything else the newest comes first.
+    if (a.startedAt !== b.startedAt && a.phase === "queued" && b.phase === "queued") return a.startedAt < b.startedAt ? -1 : 1;
     if (a.startedAt !== b.startedAt) return a.startedAt < b.startedAt ? 1 : -1;
     return a.id < b.id ? -1 : 1;
   };

@@ -58,7 +58,7 @@ fn the_queue_of_a_serial_puller_stands_behind_its_pull_in_order() -> Result<()> 
     browser.press(&["1"])?;
     browser.run("[...document.querySelectorAll('.tile')].find(tile => tile.innerText.startsWith('Queued')).click()")?;
     browser.see("one row", ROWS, |rows| *rows == 1)?;
-    browser.reads("behind another pull of this node")
+    browser.reads("behind another pull")
 }
 
 #[test]

@@ -36,7 +36,7 @@ export function Details() {
       <header><State pull={pull} />{close}</header>
       <Title pull={pull} />
       {pull.failure || pull.error ? <Failure pull={pull} /> : null}
-      {pull.phase !== "queued" && <div class="progress"><Progress pull={pull} /><span class="sub">{story(pull)}</span></div>}
+      {(pull.totalBytes > 0 || pull.phase === "resolving") && <div class="progress"><Progress pull={pull} /><span class="sub">{story(pull)}</span></div>}
       <Facts pull={pull} />
       <Pods pull={pull} />
       <Endpoints pull={pull} />

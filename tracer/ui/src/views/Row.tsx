@@ -82,8 +82,8 @@ function Where({ pull }: { pull: Pull }) {
     <>
       <span title={pull.nodeName}>{pull.nodeName ?? "–"}</span>
       {first && (
-        <span class="sub" title={names.join("\n")}>
-          {names[0]}
+        <span class="sub pods" title={names.join("\n")}>
+          <span>{names[0]}</span>
           {pods.length > 1 && <b class="more">+{pods.length - 1}</b>}
         </span>
       )}
@@ -131,7 +131,7 @@ export function story(pull: Pull): string {
   }
   switch (pull.phase) {
     case "queued":
-      return "behind another pull of this node";
+      return "behind another pull";
     case "resolving":
       return `asks ${pull.registry || "the registry"} for the manifest`;
     case "downloading":

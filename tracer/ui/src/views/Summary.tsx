@@ -15,7 +15,7 @@ export function Summary() {
           <strong>{rate(speed)}</strong>
           <span>over 5 minutes</span>
         </figcaption>
-        <Chart sums={series.value.get("all")} height={56} label="Throughput of all nodes over the last five minutes" />
+        <Chart sums={series.value.get("all")} height={42} label="Throughput of all nodes over the last five minutes" />
       </figure>
       <Tile title="Active" state="active" number={active.value.length} />
       <Tile title="Queued" state="queued" number={number("queued")} />
