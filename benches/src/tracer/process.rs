@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::agents::BUSY;
 use super::{Arguments, reports};
@@ -19,12 +19,15 @@ pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     child: Child,
     _tokens: NamedTempFile,
+    _history: TempDir,
 }
 
 impl Server {
     pub(crate) fn start(arguments: &Arguments) -> Result<Self> {
         let (at, metrics) = (free()?, free()?);
         let mut tokens = NamedTempFile::new()?;
+        // As the chart has it.
+        let history = TempDir::new()?;
         for number in 0..arguments.nodes + BUSY {
             writeln!(
                 tokens,
@@ -41,6 +44,7 @@ impl Server {
                 &format!("--metrics-address={metrics}"),
                 &format!("--stream-readers={}", arguments.readers + 100),
                 &format!("--node-tokens={}", tokens.path().display()),
+                &format!("--history-folder={}", history.path().display()),
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -50,6 +54,7 @@ impl Server {
             at,
             child,
             _tokens: tokens,
+            _history: history,
         };
         let start = Instant::now();
         while TcpStream::connect(at).is_err() {

@@ -125,11 +125,25 @@ impl Hub {
             node: node.to_owned(),
             pull,
         });
+        // However much happens between two ticks, so much is kept and no more.
+        if pending.len() >= self.most {
+            self.seal(&mut state, Timestamp::now());
+        }
     }
 
     /// Makes a batch of what is pending and wakes the readers.
     pub fn tick(&self, now: Timestamp) {
         let mut state = self.lock();
+        self.seal(&mut state, now);
+        let last = state.last;
+        drop(state);
+        if *self.ticks.borrow() != last {
+            self.ticks.send_replace(last);
+        }
+    }
+
+    /// Makes a batch of what is pending, and forgets the oldest ones beyond what is kept.
+    fn seal(&self, state: &mut State, now: Timestamp) {
         if state.pending.is_empty() {
             return;
         }
@@ -160,9 +174,6 @@ impl Hub {
             let gone = state.ring.pop_front();
             state.kept -= gone.map_or(0, |batch| batch.events.len());
         }
-        let last = state.last;
-        drop(state);
-        self.ticks.send_replace(last);
     }
 
     /// The number of the last event.

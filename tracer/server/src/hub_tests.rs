@@ -95,3 +95,22 @@ fn a_message_has_the_form_of_the_earlier_program() {
     assert_eq!(event["pull"]["imageRef"], "x:1");
     assert!(event["pull"].get("layers").is_none());
 }
+
+#[test]
+fn however_much_happens_between_two_ticks_only_so_much_is_kept() {
+    let hub = hub();
+    for id in 0..1000 {
+        tell(&hub, EventType::PullStarted, &id.to_string());
+    }
+    hub.tick(Timestamp::UNIX_EPOCH);
+    assert!(matches!(hub.after(0), Next::Lost));
+    let kept = hub
+        .lock()
+        .ring
+        .iter()
+        .map(|batch| batch.events.len())
+        .sum::<usize>();
+    assert!((1..=20).contains(&kept), "{kept}");
+    assert_eq!(hub.last(), 1000);
+    assert!(hub.reaches(999));
+}

@@ -16,7 +16,7 @@ use crate::correlate::queue;
 use crate::correlate::texts::Said;
 use crate::correlate::view::View;
 use crate::history::index::{Index, Limits};
-use crate::history::{Store, Stored, packed};
+use crate::history::{Store, Stored};
 use crate::hub::{Hub, event_type_of};
 use crate::limiter::{Allowance, Limiter};
 use crate::merge::{Caps, Changes, Ended, Nodes, Outcome};
@@ -27,7 +27,7 @@ use crate::spans::Spans;
 use crate::status;
 
 /// Events that readers who come back are told; each holds a whole pull.
-const EVENTS: usize = 4_000;
+const EVENTS: usize = 2_000;
 /// Ended pulls that are still whole in memory: Events that speak of them come soon.
 const RECENT: usize = 1024;
 /// Agents send a sign of life every 10 to 15 s.
@@ -427,9 +427,9 @@ impl Tracer {
         if is_new && known.index.number(&pull.id).is_some() {
             return;
         }
-        let packed = packed(&pull);
-        let number = known.index.put(&pull, packed.len());
-        self.store.put(number, packed);
+        let json = serde_json::to_vec(&pull).unwrap_or_default();
+        let number = known.index.put(&pull, json.len());
+        self.store.put(number, json);
         if is_new {
             self.metrics.finished(&pull);
             if let Some(spans) = &self.spans {

@@ -68,7 +68,7 @@ pub struct Limits {
     pub per_node: usize,
     /// Since they ended.
     pub age: SignedDuration,
-    /// On disk.
+    /// JSON on disk.
     pub bytes: usize,
 }
 

@@ -5,14 +5,10 @@
 
 pub mod index;
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::oneshot;
@@ -94,9 +90,9 @@ impl Store {
         Ok((store, known))
     }
 
-    /// Writes a pull as [`packed`] makes it, in place of what stood under the number.
-    pub fn put(&self, number: u64, packed: Vec<u8>) {
-        self.send(Work::Put(number, packed));
+    /// Writes a pull, in place of what stood under the number.
+    pub fn put(&self, number: u64, json: Vec<u8>) {
+        self.send(Work::Put(number, json));
     }
 
     /// Deletes pulls.
@@ -119,8 +115,8 @@ impl Store {
         let table = transaction.open_table(PULLS)?;
         let mut pulls = Vec::with_capacity(numbers.len());
         for number in numbers {
-            if let Some(packed) = table.get(number)?
-                && let Some(pull) = unpacked(packed.value())
+            if let Some(json) = table.get(number)?
+                && let Ok(pull) = serde_json::from_slice(json.value())
             {
                 pulls.push(pull);
             }
@@ -145,20 +141,6 @@ impl Drop for Store {
             let _ = writer.join();
         }
     }
-}
-
-/// A pull as it is kept: compressed JSON, a sixth of what it is plain.
-pub fn packed(pull: &PullStatus) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(1024), Compression::fast());
-    // Memory takes every byte, and every pull has a JSON form.
-    let _ = serde_json::to_writer(&mut encoder, pull);
-    encoder.finish().unwrap_or_default()
-}
-
-fn unpacked(bytes: &[u8]) -> Option<PullStatus> {
-    let mut json = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut json).ok()?;
-    serde_json::from_slice(&json).ok()
 }
 
 fn database(folder: Option<&Path>) -> Result<Database, HistoryError> {
@@ -186,11 +168,11 @@ fn read_all(database: &Database) -> Result<Vec<Stored>, HistoryError> {
     let table = transaction.open_table(PULLS)?;
     let mut known = Vec::new();
     for entry in table.iter()? {
-        let (number, packed) = entry?;
+        let (number, json) = entry?;
         // What a newer or older version wrote in another form is left where it is until its age is up.
-        if let Some(pull) = unpacked(packed.value()) {
+        if let Ok(pull) = serde_json::from_slice::<PullStatus>(json.value()) {
             // Layers stay on disk: the index has no use for them.
-            let bytes = packed.value().len();
+            let bytes = json.value().len();
             known.push((number.value(), crate::hub::without_layers(&pull), bytes));
         }
     }
@@ -261,7 +243,7 @@ mod tests {
             assert!(known.is_empty());
             for number in 0..10 {
                 let pull = finished("worker-1", &format!("a{number}"), "quay.io/a:1", 5);
-                store.put(number, packed(&pull));
+                store.put(number, serde_json::to_vec(&pull).unwrap());
             }
             store.delete(vec![3]);
             assert!(store.safe().await);
