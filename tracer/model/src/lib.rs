@@ -4,6 +4,7 @@
 pub mod failure;
 pub mod image;
 pub mod report;
+pub mod secrecy;
 pub mod sets;
 pub mod status;
 

@@ -251,7 +251,7 @@ fn bound_texts(pull: &mut ReportedPull) {
         cut(text);
     }
     if let Some(failure) = &mut pull.failure {
-        status::cut(&mut failure.message);
+        status::tidy(&mut failure.message);
     }
     pull.names.truncate(LISTED);
     pull.names.iter_mut().for_each(cut);

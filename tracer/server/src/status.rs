@@ -1,6 +1,7 @@
 //! A reported pull and its name become what readers get.
 
 use jiff::Timestamp;
+use tracer_model::secrecy::without_credentials;
 use tracer_model::{
     ImageName, LayerState, LayerStatus, NameConfidence, Phase, PullStatus, ReportedLayer,
     ReportedPull, State,
@@ -43,7 +44,7 @@ pub fn of(
         percent_now = 100.0;
     }
     let failure = pull.failure.clone().map(|mut failure| {
-        cut(&mut failure.message);
+        tidy(&mut failure.message);
         failure
     });
     let layers: Vec<LayerStatus> = pull
@@ -187,8 +188,9 @@ fn sane(rate: f64) -> f64 {
     if rate.is_finite() { rate.max(0.0) } else { 0.0 }
 }
 
-/// Cuts a message at a character.
-pub fn cut(message: &mut String) {
+/// Takes credentials out of a message, and cuts it at a character.
+pub fn tidy(message: &mut String) {
+    *message = without_credentials(message);
     if message.len() > MESSAGE {
         let end = (0..=MESSAGE)
             .rev()

@@ -97,7 +97,7 @@ pub fn amended(pull: &PullStatus, event: &EventFacts) -> PullStatus {
         Said::Pulled { queue_seconds, .. } => pull.queue_seconds = *queue_seconds,
         Said::Failed { class, message, .. } => {
             let mut message = message.clone();
-            crate::status::cut(&mut message);
+            crate::status::tidy(&mut message);
             if let Some(endpoint) = observed_endpoint(&message) {
                 pull.observed_endpoint = endpoint;
             }
