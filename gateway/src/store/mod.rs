@@ -40,6 +40,9 @@ pub use repository::{ReferrerDescriptor, Repository, Subject};
 pub use uploads::{Upload, UploadId};
 pub use writer::Writer;
 
+/// How long what can come again rests before it is brought to the disk: whoever asked for it reads it first.
+pub(crate) const REST: Duration = Duration::from_secs(5);
+
 /// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::journal::{Place, Record, Shown};
 use super::state::Links;
 use super::writer::blocking;
-use super::{StoreError, documents};
+use super::{REST, StoreError, documents};
 use crate::content::Document;
 use crate::names::{Digest, Reference, Tag};
 
@@ -102,6 +102,7 @@ impl Repository {
             sync.await?;
         } else {
             tokio::spawn(async move {
+                tokio::time::sleep(REST).await;
                 if let Err(error) = sync.await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "failed to sync");
                 }

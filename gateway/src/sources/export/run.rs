@@ -5,21 +5,24 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use docker::ByteStream;
 use docker::image::{Archive, Blob, Image, ImageError, Reader};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
+use tokio::sync::mpsc;
 
 use super::known::{Sizes, described};
 use super::{Export, ExportError, Shared, with_sources};
 use crate::content::Document;
 use crate::names::Digest;
 use crate::sources::Found;
-use crate::store::{Expected, Store};
+use crate::store::{Expected, REST, Store};
 
 /// How long the Engine may say nothing. Graph drivers write a copy of the whole image before the first byte.
 const SILENCE: Duration = Duration::from_secs(900);
 
-/// How long an image rests before it is brought to the disk.
-const REST: Duration = Duration::from_secs(5);
+/// How many times the Engine may be ahead of the hash, and by how many of its pieces each time.
+const AHEAD: usize = 4;
+const TOGETHER: usize = 16;
 
 /// Runs an export that nobody has to wait for.
 pub(super) fn detach(
@@ -97,8 +100,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     async fn run(mut self, layers: &[docker::Digest]) -> Result<Found, ExportError> {
-        // The reader asks for more after the end.
-        let archive = (self.shared.save)(self.id.as_str()).fuse().boxed();
+        let archive = ahead((self.shared.save)(self.id.as_str()));
         let mut reader = Reader::new(archive).with_layers(layers);
         while let Some(blob) = in_time(reader.next()).await? {
             if let Some(digest) = &blob.digest {
@@ -272,6 +274,30 @@ impl Job<'_> {
         parts.dedup();
         Ok((documents, parts))
     }
+}
+
+/// Reads on while what came before is hashed and written. What came meanwhile is handed over together: the Engine's pieces
+/// are small, and each would cost a change of tasks.
+fn ahead(archive: ByteStream) -> ByteStream {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut archive = archive.ready_chunks(TOGETHER);
+        loop {
+            let pieces = tokio::select! {
+                pieces = archive.next() => pieces,
+                () = sender.closed() => None,
+            };
+            let Some(pieces) = pieces else { return };
+            if sender.send(pieces).await.is_err() {
+                return;
+            }
+        }
+    });
+    let pieces = stream::unfold(receiver, async |mut receiver| {
+        Some((receiver.recv().await?, receiver))
+    });
+    // The reader asks for more after the end.
+    pieces.flat_map(stream::iter).fuse().boxed()
 }
 
 /// A document whose type does not matter.
