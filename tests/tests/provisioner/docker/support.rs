@@ -77,8 +77,13 @@ pub(crate) async fn resolves(session: &Session, container: &str, name: &str) -> 
 /// The cluster's DNS serves a host: in the way that k3d has, at once, and by the custom part of its configuration.
 pub(crate) async fn coredns_serves(session: &Session, name: &str) -> Result<()> {
     let map = async |name| session.get(&["-n", "kube-system", "configmap", name]).await;
-    let hosts = map("coredns").await?["data"]["NodeHosts"].to_string();
-    contains(&hosts, &format!(" {name}"))?;
+    let in_hosts = format!(" {name}");
+    // The node writes a moment after the API server is there.
+    eventually(&format!("{name} in NodeHosts"), SOON, || async {
+        let hosts = map("coredns").await?["data"]["NodeHosts"].to_string();
+        contains(&hosts, &in_hosts)
+    })
+    .await?;
     eventually(
         &format!("{name} in CoreDNS's custom part"),
         SOON,
